@@ -1,0 +1,72 @@
+import { constants } from "node:fs";
+import { lstat, mkdir, mkdtemp, open, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { BaseError, errno } from "./errors.ts";
+
+/** Makes a folder's own entries durable: after a rename, the new name survives a power cut. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/**
+ * Writes a small file so that a reader sees the old bytes or the new, never a mixture, and so that
+ * the new bytes are on the disk when it returns. `path`'s folder must exist.
+ */
+export async function replaceFile(path: string, bytes: Uint8Array, mode = 0o644): Promise<void> {
+  const temporary = `${path}.${process.pid}.${performance.now().toString(36).replace(".", "")}.tmp`;
+  try {
+    const file = await open(temporary, "wx", mode);
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw asDiskError(error, path);
+  }
+  await syncFolder(dirname(path));
+}
+
+/** A new, private (0700) folder below `parent`, which is made if it is missing; removed on dispose. */
+export async function temporaryFolder(
+  parent: string,
+  prefix = "tmp-",
+): Promise<{ path: string } & AsyncDisposable> {
+  await mkdir(parent, { recursive: true, mode: 0o700 });
+  const path = await mkdtemp(join(parent, prefix));
+  return {
+    path,
+    async [Symbol.asyncDispose]() {
+      await rm(path, { recursive: true, force: true, maxRetries: 3 });
+    },
+  };
+}
+
+/** Whether something, of any kind, stands at `path`. Other errors than "not there" are thrown. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (errno(error) === "ENOENT" || errno(error) === "ENOTDIR") return false;
+    throw error;
+  }
+}
+
+/** Turns a full disk or quota into the coded error `disk-full`; any other error comes back as it is. */
+export function asDiskError(error: unknown, path: string): unknown {
+  const code = errno(error);
+  if (code !== "ENOSPC" && code !== "EDQUOT") return error;
+  return new BaseError("disk-full", `no room left on the disk that holds ${path}`, {
+    hint: "free some space, or put the folder on another disk",
+    cause: error,
+  });
+}

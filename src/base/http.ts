@@ -1,0 +1,26 @@
+/**
+ * The records that every HTTP handler of imgvol takes and gives: registry, webhook, OTLP and dashboard are
+ * `(HttpRequest) -> HttpResponse`, so that tests need no port.
+ */
+export interface HttpRequest {
+  /** In upper case. */
+  readonly method: string;
+  /** The path as sent, still percent-encoded, without the query. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** Names in lower case; repeated fields joined with ", ". */
+  readonly headers: ReadonlyMap<string, string>;
+  /** To be read at most once. */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Aborted when the client goes away. */
+  readonly signal: AbortSignal;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Undefined for an empty body. */
+  readonly body?: AsyncIterable<Uint8Array> | Uint8Array | undefined;
+}
+
+export type HttpHandler = (request: HttpRequest) => Promise<HttpResponse>;

@@ -1,0 +1,55 @@
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Call } from "./call.ts";
+
+/**
+ * Takes the lock kept in the small file at `path` (its folder is made if missing), waiting while
+ * another holder has it. Node.js has no flock, so a lock is a transaction on a SQLite file: the kernel frees it
+ * however the process ends. Locks are per opening: two calls in one process exclude each other too.
+ *
+ * @param mode `exclusive`, or `shared` with other shared holders.
+ */
+export async function lock(path: string, mode: "exclusive" | "shared", call: Call): Promise<AsyncDisposable> {
+  for (let wait = 5; ; wait = Math.min(wait * 2, 200)) {
+    call.signal.throwIfAborted();
+    const held = await tryLock(path, mode);
+    if (held !== undefined) return held;
+    await sleep(wait, undefined, { signal: call.signal });
+  }
+}
+
+/** As {@link lock}, but undefined at once where another holder is in the way. */
+export async function tryLock(
+  path: string,
+  mode: "exclusive" | "shared",
+): Promise<AsyncDisposable | undefined> {
+  const { DatabaseSync } = await import("node:sqlite");
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const db = new DatabaseSync(path);
+  try {
+    db.exec("PRAGMA busy_timeout = 0; PRAGMA synchronous = OFF");
+    if (mode === "exclusive") db.exec("BEGIN EXCLUSIVE");
+    // A deferred transaction takes its shared lock at the first read.
+    else db.exec("BEGIN; SELECT count(*) FROM sqlite_master");
+  } catch (error) {
+    db.close();
+    if (isBusy(error)) return undefined;
+    throw error;
+  }
+  return {
+    async [Symbol.asyncDispose]() {
+      db.close();
+    },
+  };
+}
+
+/** SQLITE_BUSY (5), whatever its extended code (https://www.sqlite.org/rescode.html#busy). */
+function isBusy(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    "errcode" in error &&
+    typeof error.errcode === "number" &&
+    (error.errcode & 0xff) === 5
+  );
+}

@@ -1,0 +1,21 @@
+// Control characters, the bidirectional overrides and lone surrogates can forge or hide terminal output.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: finding control characters is the purpose
+const UNSAFE =
+  /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff]|\p{Surrogate}/gu;
+
+/** Text from an image, a registry, an event or a log, made safe for a terminal: unsafe characters as `\u{…}`. */
+export function printable(text: string): string {
+  return text.replace(UNSAFE, (c) => `\\u{${c.codePointAt(0)?.toString(16) ?? "?"}}`);
+}
+
+/** `1536` as `1.5 KiB`: three figures, binary units. */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)} ${units[unit]}`;
+}

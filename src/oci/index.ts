@@ -1,0 +1,15 @@
+export type { Descriptor } from "./descriptor.ts";
+export { type Digest, digester, digestOf, isDigest, parseDigest } from "./digest.ts";
+export { type OciCode, OciError, type StoreCode, StoreError } from "./errors.ts";
+export type { Finding } from "./finding.ts";
+export {
+  type Compression,
+  isIndexType,
+  isManifestLike,
+  isManifestType,
+  layerCompression,
+  MANIFEST_LIMIT,
+  MediaType,
+} from "./media-types.ts";
+export { formatPlatform, hostPlatform, type Platform, parsePlatform, platformScore } from "./platform.ts";
+export type { BlobMount, Capabilities, Deletes, Referrers, Store, Tags } from "./store.ts";
