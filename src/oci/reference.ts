@@ -1,0 +1,140 @@
+import { type Digest, isDigest } from "./digest.ts";
+import { OciError } from "./errors.ts";
+
+interface Named {
+  readonly tag?: string;
+  readonly digest?: Digest;
+}
+
+/** An image in a registry. */
+export interface RemoteReference extends Named {
+  readonly scheme: "remote";
+  /** Registry and repository as written; {@link registryOf} and {@link repositoryOf} expand short names. */
+  readonly name: string;
+}
+
+/** An image in an OCI layout folder (`oci:`) or archive (`oci-archive:`). */
+export interface FileReference extends Named {
+  readonly scheme: "oci" | "oci-archive";
+  readonly path: string;
+}
+
+export type Reference = RemoteReference | FileReference;
+
+// The grammar, from one-line pieces (distribution-spec, "Pulling manifests"; the distribution/reference package).
+const TAG = "[\\w][\\w.-]{0,127}";
+const COMPONENT = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*";
+const REPOSITORY = `${COMPONENT}(?:/${COMPONENT})*`;
+const HOST_NAME = "(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])";
+const HOST = `(?:${HOST_NAME}(?:\\.${HOST_NAME})*|\\[[a-fA-F0-9:]+\\])`;
+const REGISTRY = `${HOST}(?::[0-9]{1,5})?`;
+
+const whole = (pattern: string): RegExp => new RegExp(`^(?:${pattern})$`);
+const IS_TAG = whole(TAG);
+const IS_REPOSITORY = whole(REPOSITORY);
+const IS_REGISTRY = whole(REGISTRY);
+const TAG_AT_END = new RegExp(`^(.*):(${TAG})$`, "s");
+const DIGEST_AT_END = /^(.*)@([a-z0-9]+:[0-9a-f]+)$/s;
+
+/** Whether `text` can be a tag (distribution-spec). */
+export function isTag(text: string): boolean {
+  return IS_TAG.test(text);
+}
+
+/** Whether `text` can be a repository's name inside a registry. */
+export function isRepository(text: string): boolean {
+  return text.length <= 255 && IS_REPOSITORY.test(text);
+}
+
+/**
+ * Reads `[registry/]repository[:tag][@digest]`, `oci:DIR[:tag][@digest]` or `oci-archive:FILE[:tag][@digest]`,
+ * from the right: a digest, then a tag, then the name. A trailing `:` says that a folder whose name has a colon has no tag.
+ * @throws OciError `reference-invalid`
+ */
+export function parseReference(text: string): Reference {
+  const scheme = /^(oci|oci-archive):/.exec(text)?.[1];
+  if (scheme === undefined) return parseRemote(text);
+  const { name: path, ...named } = split(text.slice(scheme.length + 1), text);
+  if (path === "" || path.includes("\0")) throw invalid(text, `${scheme}: needs a path`);
+  return { scheme: scheme === "oci" ? "oci" : "oci-archive", path, ...named };
+}
+
+function parseRemote(text: string): RemoteReference {
+  const { name, ...named } = split(text, text);
+  const { registry, repository } = expand(name);
+  if (/^[a-z-]+:\/\//.test(text)) throw invalid(text, "a reference has no scheme like https://");
+  if (!IS_REGISTRY.test(registry)) throw invalid(text, `${JSON.stringify(registry)} is not a registry`);
+  if (!isRepository(repository)) {
+    const upper = /[A-Z]/.test(repository) ? " (repositories are lower case)" : "";
+    throw invalid(text, `${JSON.stringify(repository)} is not a repository's name${upper}`);
+  }
+  return { scheme: "remote", name, ...named };
+}
+
+function split(rest: string, text: string): { name: string } & Named {
+  let name = rest;
+  let digest: Digest | undefined;
+  const pinned = DIGEST_AT_END.exec(name);
+  if (pinned?.[1] !== undefined) {
+    if (!isDigest(pinned[2])) throw invalid(text, `${pinned[2]} is not a sha256 or sha512 digest`);
+    name = pinned[1];
+    digest = pinned[2];
+  }
+  const tagged = TAG_AT_END.exec(name);
+  const tag = tagged?.[2];
+  if (tagged?.[1] !== undefined) name = tagged[1];
+  else if (name.endsWith(":")) name = name.slice(0, -1);
+  return { name, ...(tag === undefined ? {} : { tag }), ...(digest === undefined ? {} : { digest }) };
+}
+
+/** As Docker expands short names: `alpine` is `docker.io/library/alpine`, `me/app` is `docker.io/me/app`. */
+function expand(name: string): { registry: string; repository: string } {
+  const slash = name.indexOf("/");
+  const first = slash < 0 ? "" : name.slice(0, slash);
+  if (first === "localhost" || /[.:A-Z]/.test(first)) {
+    const repository = name.slice(slash + 1);
+    const hub = first === "docker.io" || first === "index.docker.io";
+    if (!hub) return { registry: first, repository };
+    return {
+      registry: "docker.io",
+      repository: repository.includes("/") ? repository : `library/${repository}`,
+    };
+  }
+  return { registry: "docker.io", repository: slash < 0 ? `library/${name}` : name };
+}
+
+/** The registry that a reference means: `docker.io` for a short name. */
+export function registryOf(r: RemoteReference): string {
+  return expand(r.name).registry;
+}
+
+/** The repository inside its registry. */
+export function repositoryOf(r: RemoteReference): string {
+  return expand(r.name).repository;
+}
+
+/** What to ask the store for: the digest where there is one, else the tag, else `latest`. */
+export function wantedOf(r: Reference): string {
+  return r.digest ?? r.tag ?? "latest";
+}
+
+/** The reference as a user writes it. `parseReference` reads it back to the same. */
+export function formatReference(r: Reference): string {
+  const name = r.scheme === "remote" ? r.name : `${r.scheme}:${r.path}`;
+  const ambiguous =
+    r.tag === undefined && r.scheme !== "remote" && (TAG_AT_END.test(r.path) || r.path.endsWith(":"));
+  const tag = r.tag === undefined ? (ambiguous ? ":" : "") : `:${r.tag}`;
+  return `${name}${tag}${r.digest === undefined ? "" : `@${r.digest}`}`;
+}
+
+/** The same image, named by `digest`; its tag stays, for people. */
+export function pinned(r: Reference, digest: Digest): Reference {
+  return { ...r, digest };
+}
+
+function invalid(text: string, why: string): OciError {
+  return new OciError("reference-invalid", `not a reference: ${JSON.stringify(text)}: ${why}`, {
+    hint: "write registry/repository:tag, oci:FOLDER:tag or oci-archive:FILE:tag",
+    wrongUse: true,
+  });
+}
