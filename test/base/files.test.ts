@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import {
+  BaseError,
+  collect,
+  exists,
+  formatBytes,
+  fromBytes,
+  fromFile,
+  ImgvolError,
+  isAbort,
+  lock,
+  printable,
+  quietCall,
+  replaceFile,
+  temporaryFolder,
+  tryLock,
+} from "../../src/base/index.ts";
+
+test("a replaced file is whole, has its mode and leaves nothing beside it", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-files-");
+  const path = join(folder.path, "a.json");
+  await replaceFile(path, Buffer.from("one"));
+  await replaceFile(path, Buffer.from("two"), 0o600);
+  assert.equal(await readFile(path, "utf8"), "two");
+  assert.equal((await stat(path)).mode & 0o777, 0o600);
+  await mkdir(join(folder.path, "taken"));
+  await assert.rejects(replaceFile(join(folder.path, "taken"), Buffer.from("x")));
+  assert.deepEqual((await readdir(folder.path)).sort(), ["a.json", "taken"]);
+});
+
+test("a temporary folder is private and goes with its scope", async () => {
+  let path = "";
+  {
+    await using folder = await temporaryFolder(tmpdir(), "imgvol-files-");
+    path = folder.path;
+    assert.equal((await stat(path)).mode & 0o777, 0o700);
+    await writeFile(join(path, "x"), "");
+  }
+  assert.equal(await exists(path), false);
+});
+
+test("sources are read from any offset, again and again", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-files-");
+  const bytes = Buffer.alloc(1_300_000, "0123456789");
+  const path = join(folder.path, "big");
+  await writeFile(path, bytes);
+  for (const source of [fromBytes(bytes), fromFile(path)]) {
+    for (const offset of [0, 1, 700_000, bytes.length, bytes.length + 5, 0]) {
+      const read = await collect(source.open(offset, quietCall()), bytes.length, "it");
+      assert.ok(Buffer.from(read).equals(bytes.subarray(offset)));
+    }
+  }
+  await assert.rejects(
+    collect(fromBytes(bytes).open(0, quietCall()), 10, "it"),
+    (e: unknown) => e instanceof BaseError && e.code === "too-large",
+  );
+});
+
+test("a lock excludes, is shared among readers, and waits no longer than its caller", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-files-");
+  const path = join(folder.path, "deep", "lock");
+  {
+    await using held = await lock(path, "exclusive", quietCall());
+    assert.ok(held);
+    assert.equal(await tryLock(path, "exclusive"), undefined);
+    assert.equal(await tryLock(path, "shared"), undefined);
+    await assert.rejects(lock(path, "exclusive", quietCall(AbortSignal.timeout(30))));
+  }
+  await using reader = await lock(path, "shared", quietCall());
+  await using another = await tryLock(path, "shared");
+  assert.ok(reader && another);
+  assert.equal(await tryLock(path, "exclusive"), undefined);
+});
+
+test("the lock of a killed process is free", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-files-");
+  const path = join(folder.path, "lock");
+  const module = new URL("../../src/base/index.ts", import.meta.url).href;
+  const program = `const { lock, quietCall } = await import(${JSON.stringify(module)});
+    globalThis.held = await lock(${JSON.stringify(path)}, "exclusive", quietCall());
+    process.stdout.write("held"); setInterval(() => {}, 1000);`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  await once(child.stdout, "data");
+  assert.equal(await tryLock(path, "exclusive"), undefined);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  await using taken = await tryLock(path, "exclusive");
+  assert.ok(taken);
+});
+
+test("text from outside cannot steer a terminal", () => {
+  assert.equal(printable("a\u001b[31mb\r\n"), "a\\u{1b}[31mb\\u{d}\\u{a}");
+  assert.equal(printable("safe ünïcode 漢字 🚀"), "safe ünïcode 漢字 🚀");
+  assert.equal(printable("x\u202egnp.exe"), "x\\u{202e}gnp.exe");
+  assert.equal(formatBytes(0), "0 B");
+  assert.equal(formatBytes(1536), "1.50 KiB");
+  assert.equal(formatBytes(50 * 1024 ** 3), "50.0 GiB");
+});
+
+test("an abort is known through its causes", () => {
+  const abort = new DOMException("stopped", "AbortError");
+  assert.equal(isAbort(new ImgvolError("x", "y", { cause: abort })), true);
+  assert.equal(isAbort(new ImgvolError("x", "y")), false);
+});

@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import {
+  formatReference,
+  OciError,
+  parseReference,
+  pinned,
+  registryOf,
+  repositoryOf,
+  wantedOf,
+} from "../../src/oci/index.ts";
+
+const HEX = "ab".repeat(32);
+const PIN = `@sha256:${HEX}`;
+
+const remotes: readonly [written: string, registry: string, repository: string, wanted: string][] = [
+  ["alpine", "docker.io", "library/alpine", "latest"],
+  ["me/app:1", "docker.io", "me/app", "1"],
+  ["docker.io/alpine", "docker.io", "library/alpine", "latest"],
+  ["index.docker.io/me/app", "docker.io", "me/app", "latest"],
+  ["localhost/app", "localhost", "app", "latest"],
+  ["localhost:5001/otel/agent:v2.15.0", "localhost:5001", "otel/agent", "v2.15.0"],
+  [`127.0.0.1:5001/a${PIN}`, "127.0.0.1:5001", "a", PIN.slice(1)],
+  [`[::1]:5001/a/b:t${PIN}`, "[::1]:5001", "a/b", PIN.slice(1)],
+  ["ghcr.io/a-b/c__d.e:1_2.3-4", "ghcr.io", "a-b/c__d.e", "1_2.3-4"],
+  ["Host/app", "Host", "app", "latest"],
+];
+
+test("a remote reference gives registry, repository and what to ask for", () => {
+  for (const [written, registry, repository, wanted] of remotes) {
+    const r = parseReference(written);
+    assert.equal(r.scheme, "remote", written);
+    if (r.scheme !== "remote") continue;
+    assert.deepEqual([registryOf(r), repositoryOf(r), wantedOf(r)], [registry, repository, wanted], written);
+    assert.equal(formatReference(r), written);
+  }
+});
+
+const files: readonly [written: string, path: string, tag: string | undefined, pinned: boolean][] = [
+  ["oci:./dir", "./dir", undefined, false],
+  ["oci:/a/b:v1", "/a/b", "v1", false],
+  ["oci:/a:b/c", "/a:b/c", undefined, false],
+  ["oci:/a:b:", "/a:b", undefined, false],
+  ["oci:/a:b:c", "/a:b", "c", false],
+  [`oci:dir:t${PIN}`, "dir", "t", true],
+  [`oci-archive:x.tar${PIN}`, "x.tar", undefined, true],
+  ["oci-archive:/with space/ünï.tar:1", "/with space/ünï.tar", "1", false],
+];
+
+test("a file reference is read from the right", () => {
+  for (const [written, path, tag, hasDigest] of files) {
+    const r = parseReference(written);
+    assert.ok(r.scheme !== "remote", written);
+    assert.deepEqual([r.path, r.tag, r.digest !== undefined], [path, tag, hasDigest], written);
+    assert.equal(formatReference(r), written);
+  }
+});
+
+test("what is no reference is refused with its reason", () => {
+  const wrong = [
+    "",
+    "me/UPPER",
+    "localhost:5001/App",
+    "https://ghcr.io/a/b",
+    "a@sha256:123",
+    "a@md5:d41d8cd98f00b204e9800998ecf8427e",
+    "oci:",
+    "oci::tag",
+    "-host.io/a",
+    "host.io/",
+    "host.io/a//b",
+    "a:b:c",
+    `a:${"t".repeat(129)}`,
+    "oci:a\0b",
+    `ghcr.io/${"a".repeat(256)}`,
+  ];
+  for (const text of wrong) {
+    assert.throws(
+      () => parseReference(text),
+      (e: unknown) => e instanceof OciError && e.code === "reference-invalid" && e.wrongUse,
+      JSON.stringify(text),
+    );
+  }
+});
+
+const tag = fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}$/);
+const component = fc.stringMatching(/^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+){0,2}$/);
+const repository = fc.array(component, { minLength: 1, maxLength: 4 }).map((c) => c.join("/"));
+const registry = fc.constantFrom("localhost", "localhost:5001", "ghcr.io", "[::1]:80", "a.b-c.example:443");
+const digest = fc.stringMatching(/^[0-9a-f]{64}$/).map((h) => `@sha256:${h}`);
+const end = fc
+  .tuple(fc.option(tag), fc.option(digest))
+  .map(([t, d]) => `${t === null ? "" : `:${t}`}${d ?? ""}`);
+
+test("print(parse(x)) = x for every remote reference", () => {
+  fc.assert(
+    fc.property(registry, repository, end, (host, name, rest) => {
+      const text = `${host}/${name}${rest}`;
+      assert.equal(formatReference(parseReference(text)), text);
+    }),
+  );
+});
+
+test("parse(print(r)) = r for every folder, whatever its name", () => {
+  const path = fc
+    .string({ minLength: 1, unit: "grapheme" })
+    .filter((p) => !p.includes("\0") && !/@[a-z0-9]+:/.test(p));
+  fc.assert(
+    fc.property(path, fc.option(tag, { nil: undefined }), (p, t) => {
+      const r = { scheme: "oci" as const, path: p, ...(t === undefined ? {} : { tag: t }) };
+      assert.deepEqual(parseReference(formatReference(r)), r);
+    }),
+  );
+});
+
+test("pinning keeps the tag for people and asks for the digest", () => {
+  const r = pinned(parseReference("ghcr.io/a/b:1"), `sha256:${HEX}`);
+  assert.equal(formatReference(r), `ghcr.io/a/b:1${PIN}`);
+  assert.equal(wantedOf(r), `sha256:${HEX}`);
+});

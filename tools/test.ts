@@ -1,0 +1,45 @@
+// Runs a suite with node:test: `node tools/test.ts unit|peers|browser [name-part…]`.
+// A skipped test fails the run unless test/skips.json lists its name with the reason.
+import { globSync, readFileSync } from "node:fs";
+import { run } from "node:test";
+import { spec } from "node:test/reporters";
+
+const suites: Readonly<Record<string, { globs: string[]; concurrency: number }>> = {
+  /** Needs Node alone; passes with root and without. */
+  unit: { globs: ["test/!(interop|browser|soak|peers)/**/*.test.ts"], concurrency: 2 },
+  /** Against the field's own tools, fetched into .cache. */
+  peers: { globs: ["test/interop/**/*.test.ts"], concurrency: 1 },
+  /** In a real Chromium. */
+  browser: { globs: ["test/browser/**/*.test.ts"], concurrency: 1 },
+};
+
+const [name = "unit", ...parts] = process.argv.slice(2);
+const suite = suites[name];
+if (suite === undefined) {
+  console.error(`error: no suite ${name}; there are ${Object.keys(suites).join(", ")}`);
+  process.exit(2);
+}
+const files = suite.globs
+  .flatMap((glob) => globSync(glob))
+  .filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)))
+  .sort();
+if (files.length === 0) {
+  console.error(`error: suite ${name} has no such test`);
+  process.exit(2);
+}
+
+const reasons: Readonly<Record<string, string>> = JSON.parse(readFileSync("test/skips.json", "utf8"));
+const unreasoned: string[] = [];
+const stream = run({ files, concurrency: suite.concurrency, timeout: 15 * 60_000 });
+stream.on("test:fail", () => {
+  process.exitCode = 1;
+});
+stream.on("test:pass", (test) => {
+  const skipped = test.skip !== undefined || test.todo !== undefined;
+  if (skipped && reasons[test.name] === undefined) unreasoned.push(test.name);
+});
+stream.compose(spec).pipe(process.stdout);
+stream.on("end", () => {
+  for (const test of unreasoned) console.error(`error: skipped without a reason in test/skips.json: ${test}`);
+  if (unreasoned.length > 0) process.exitCode = 1;
+});
