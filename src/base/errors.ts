@@ -28,6 +28,7 @@ export type BaseCode =
   | "lock-held"
   | "too-large"
   | "port-in-use"
+  | "listen-failed"
   | "connection-failed"
   | "tls-failed"
   | "redirect-refused"

@@ -4,4 +4,7 @@ export { type BaseCode, BaseError, errno, ImgvolError, isAbort, messageOf } from
 export { asDiskError, exists, replaceFile, syncFolder, temporaryFolder } from "./files.ts";
 export type { HttpHandler, HttpRequest, HttpResponse } from "./http.ts";
 export { lock, tryLock } from "./lock.ts";
+export { isLoopback } from "./same-origin.ts";
+export { type Listening, serve } from "./serve.ts";
+export type { ServeOptions } from "./serve-options.ts";
 export { formatBytes, printable } from "./text.ts";

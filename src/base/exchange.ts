@@ -1,0 +1,188 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { BaseError } from "./errors.ts";
+import type { HttpHandler, HttpRequest, HttpResponse } from "./http.ts";
+import { admit, hostName } from "./same-origin.ts";
+import type { ServeOptions } from "./serve-options.ts";
+
+/** One request of Node.js and its response. */
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** The client sends its body only after a "100 Continue". */
+  readonly waitsForContinue: boolean;
+}
+
+/** Carries one request to the handler and its answer back. Never throws. */
+export async function answer(handler: HttpHandler, exchange: Exchange, options: ServeOptions): Promise<void> {
+  const { request, response } = exchange;
+  const gone = new AbortController();
+  response.on("close", () => {
+    if (!response.writableFinished) gone.abort(new BaseError("aborted", "the client went away"));
+  });
+  // Without a listener, an error of a connection that is already cut would end the process.
+  response.on("error", () => {});
+  request.on("error", () => {});
+  try {
+    await send(await reply(handler, exchange, gone.signal, options), exchange, gone.signal, options);
+  } catch (error) {
+    // The status has been sent: only a cut connection still tells the client that the body is not whole.
+    if (!gone.signal.aborted) options.onError?.(error, nameOf(request));
+    response.destroy();
+  }
+}
+
+async function reply(
+  handler: HttpHandler,
+  exchange: Exchange,
+  signal: AbortSignal,
+  options: ServeOptions,
+): Promise<HttpResponse> {
+  const errorResponse = options.errorResponse ?? jsonError;
+  try {
+    return await handler(admitted(exchange, signal, options));
+  } catch (error) {
+    if (error instanceof BaseError && error.code === "host-refused") return errorResponse(421, error);
+    if (error instanceof BaseError && error.code === "origin-refused") return errorResponse(403, error);
+    if (!signal.aborted) options.onError?.(error, nameOf(exchange.request));
+    return errorResponse(500, undefined);
+  }
+}
+
+function admitted(exchange: Exchange, signal: AbortSignal, options: ServeOptions): HttpRequest {
+  const { request } = exchange;
+  const headers = new Map<string, string>();
+  for (const [name, values] of Object.entries(request.headersDistinct)) {
+    if (values !== undefined) headers.set(name, values.join(", "));
+  }
+  // RFC 9112, section 3.2.2: the host of a target in absolute form overrides Host.
+  const target = /^(?:https?:\/\/([^/?#]*))?([^?]*)(?:\?(.*))?$/is.exec(request.url ?? "");
+  const hosts = new Set((options.allowHosts ?? []).map((host) => hostName(host) ?? host.toLowerCase()));
+  hosts.add(options.host.toLowerCase());
+  if (request.socket.localAddress) hosts.add(request.socket.localAddress.replace(/^::ffff:/, ""));
+  admit(headers, target?.[1] ?? headers.get("host"), options.tls ? "https" : "http", {
+    hosts,
+    origins: new Set(options.allowOrigins),
+  });
+  return {
+    method: (request.method ?? "GET").toUpperCase(),
+    path: target?.[2] || "/",
+    query: new URLSearchParams(target?.[3] ?? ""),
+    headers,
+    body: bodyOf(exchange, options.idleTimeout ?? 60_000),
+    signal,
+  };
+}
+
+async function* bodyOf(
+  { request, response, waitsForContinue }: Exchange,
+  idle: number,
+): AsyncGenerator<Uint8Array> {
+  if (waitsForContinue) response.writeContinue();
+  // The timeout runs only while we wait for the client, never while a chunk is being worked on.
+  request.socket.setTimeout(idle);
+  // Leaving early must not destroy the socket: the answer goes over it.
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    request.socket.setTimeout(0);
+    yield chunk;
+    request.socket.setTimeout(idle);
+  }
+  request.socket.setTimeout(0);
+  if (!request.complete) throw new BaseError("aborted", "the client went away in the middle of its request");
+}
+
+async function send(
+  reply: HttpResponse,
+  exchange: Exchange,
+  signal: AbortSignal,
+  options: ServeOptions,
+): Promise<void> {
+  const { request, response } = exchange;
+  const { status, body } = reply;
+  const headers = { ...reply.headers };
+  const lengthGiven = Object.keys(headers).some((name) => name.toLowerCase() === "content-length");
+  const bodiless = request.method === "HEAD" || status === 204 || status === 304;
+  if (!lengthGiven && status !== 204 && (body === undefined || body instanceof Uint8Array)) {
+    headers["content-length"] = String(body?.length ?? 0);
+  }
+  if (!request.complete && !isEmpty(request)) headers["connection"] = "close";
+  response.writeHead(status, headers);
+  if (bodiless) {
+    if (body !== undefined && !(body instanceof Uint8Array)) await body[Symbol.asyncIterator]().return?.();
+  } else if (body !== undefined) {
+    // A body shorter than its Content-Length is an error here, and not a client that waits for ever.
+    response.strictContentLength = lengthGiven;
+    const chunks = body instanceof Uint8Array ? [body] : body;
+    for await (const chunk of chunks) await write(exchange, chunk, signal, options.idleTimeout ?? 60_000);
+  } else {
+    response.flushHeaders();
+  }
+  if (!request.complete) await linger(request);
+  await new Promise<void>((resolve) => {
+    response.once("close", resolve);
+    response.end(resolve);
+  });
+}
+
+/** Done when the chunk has left: its source may use the buffer again. */
+async function write(
+  { response, request }: Exchange,
+  chunk: Uint8Array,
+  signal: AbortSignal,
+  idle: number,
+): Promise<void> {
+  signal.throwIfAborted();
+  if (chunk.length === 0) return;
+  request.socket.setTimeout(idle);
+  let onAbort: (() => void) | undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      onAbort = () => reject(signal.reason);
+      signal.addEventListener("abort", onAbort, { once: true });
+      response.write(chunk, (error) => (error ? reject(error) : resolve()));
+    });
+  } finally {
+    if (onAbort) signal.removeEventListener("abort", onAbort);
+    request.socket.setTimeout(0);
+  }
+}
+
+function isEmpty(request: IncomingMessage): boolean {
+  return (
+    request.headers["transfer-encoding"] === undefined && Number(request.headers["content-length"] ?? 0) === 0
+  );
+}
+
+/**
+ * Takes what the client is still sending, a little while: a connection closed over unread bytes is reset, and the
+ * client may lose the answer that says why (RFC 9112, section 9.6).
+ */
+async function linger(request: IncomingMessage): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, 1000);
+    const done = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    let left = 8 * 1024 * 1024;
+    request.on("data", (chunk: Uint8Array) => {
+      left -= chunk.length;
+      if (left < 0) done();
+    });
+    request.once("end", done);
+    request.once("close", done);
+  });
+}
+
+function nameOf(request: IncomingMessage): { method: string; path: string } {
+  return { method: request.method ?? "", path: (request.url ?? "").split("?")[0] ?? "" };
+}
+
+function jsonError(status: number, error: BaseError | undefined): HttpResponse {
+  const told = error ?? { code: "internal", message: "the server failed to answer", hint: undefined };
+  const words = { code: told.code, message: told.message, ...(told.hint ? { hint: told.hint } : {}) };
+  return {
+    status,
+    headers: { "content-type": "application/json" },
+    body: Buffer.from(`${JSON.stringify(words)}\n`),
+  };
+}

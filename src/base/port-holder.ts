@@ -1,0 +1,29 @@
+import { readdir, readFile, readlink } from "node:fs/promises";
+
+/**
+ * Who listens on a TCP port of this machine, as `name (process 123)`; undefined where that cannot be told:
+ * off Linux, or when the process belongs to another user.
+ */
+export async function portHolder(port: number): Promise<string | undefined> {
+  const inodes = new Set<string>();
+  for (const table of ["/proc/net/tcp", "/proc/net/tcp6"]) {
+    for (const line of (await readFile(table, "utf8").catch(() => "")).split("\n").slice(1)) {
+      // proc_pid_net(5): sl local_address rem_address st … inode; addresses are HEX:PORT, state 0A is LISTEN.
+      const fields = line.trim().split(/\s+/);
+      const local = Number.parseInt(fields[1]?.split(":")[1] ?? "", 16);
+      if (local === port && fields[3] === "0A" && fields[9] !== undefined)
+        inodes.add(`socket:[${fields[9]}]`);
+    }
+  }
+  if (inodes.size === 0) return undefined;
+  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+    const fds = await readdir(`/proc/${pid}/fd`).catch(() => []);
+    for (const fd of fds) {
+      const target = await readlink(`/proc/${pid}/fd/${fd}`).catch(() => "");
+      if (!inodes.has(target)) continue;
+      const name = (await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")).trim();
+      return `${name === "" ? "a process" : name} (process ${pid})`;
+    }
+  }
+  return undefined;
+}
