@@ -1,0 +1,32 @@
+import { ImgvolError, isAbort, messageOf, printable } from "../base/index.ts";
+
+/** What the process says and returns when a verb throws. */
+export interface Failure {
+  readonly text: string;
+  readonly exit: number;
+}
+
+/**
+ * `error:` what happened, `hint:` the next thing to do; the stack only where `verbose` asks for it.
+ * Exit 2 for wrong use, 130 after Ctrl-C (`interrupted`), 3 for everything else.
+ */
+export function failureOf(error: unknown, verbose: boolean, interrupted: boolean): Failure {
+  if (interrupted && isAbort(error)) return { text: "stopped", exit: 130 };
+  const lines = [`error: ${messageWithCauses(error)}`];
+  if (error instanceof ImgvolError && error.hint !== undefined) lines.push(`hint: ${printable(error.hint)}`);
+  if (verbose && error instanceof Error && error.stack !== undefined) lines.push(error.stack);
+  else if (!(error instanceof ImgvolError))
+    lines.push("hint: run it again with --verbose for where this came from");
+  return { text: lines.join("\n"), exit: error instanceof ImgvolError && error.wrongUse ? 2 : 3 };
+}
+
+/** The message and, where a cause says something that the message does not, the cause. */
+function messageWithCauses(error: unknown): string {
+  const parts: string[] = [];
+  for (let e: unknown = error, depth = 0; e !== undefined && depth < 4; depth++) {
+    const message = messageOf(e);
+    if (message !== "" && !parts.some((p) => p.includes(message))) parts.push(message);
+    e = e instanceof Error ? e.cause : undefined;
+  }
+  return printable(parts.join(": "));
+}

@@ -1,0 +1,79 @@
+import { Command, CommanderError, Option } from "commander";
+import { failureOf } from "./failure.ts";
+import { type Habits, processIo } from "./io.ts";
+import { interruption } from "./signals.ts";
+import type { Run } from "./verb.ts";
+import { verbs } from "./verbs.ts";
+import { version } from "./version-number.ts";
+
+/** Runs one command line, without the program's name. Gives the exit code; the caller ends the process with it. */
+export async function runProgram(argv: readonly string[]): Promise<number> {
+  using interrupt = interruption();
+  let exit = 0;
+  const run: Run =
+    (action) =>
+    async (...args) => {
+      const command = args.at(-1);
+      const habits: Habits = command instanceof Command ? command.optsWithGlobals() : {};
+      const io = processIo(habits, interrupt.signal);
+      try {
+        exit = (await action(io, ...args)) ?? 0;
+      } catch (error) {
+        const failure = failureOf(error, io.verbose, interrupt.signal.aborted);
+        if (failure.text !== "") process.stderr.write(`${failure.text}\n`);
+        exit = failure.exit;
+      }
+    };
+  try {
+    const program = await programFor(argv, run);
+    await program.parseAsync(argv, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Help and version are answers; all else that the parser refuses is wrong use.
+    return error.exitCode === 0 ? 0 : 2;
+  }
+  return exit;
+}
+
+/** The program with every verb's name, and the arguments and options of the one that `argv` asks for. */
+export async function programFor(argv: readonly string[], run: Run): Promise<Command> {
+  const program = new Command("imgvol")
+    .description("Deliver files to pods as OCI image volumes: pack, push, mount, inject, observe.")
+    .version(version(), "-V, --version")
+    .helpOption("-h, --help")
+    .helpCommand(false)
+    .showSuggestionAfterError()
+    .configureOutput({ outputError: (text, write) => write(asHint(text)) })
+    .exitOverride()
+    .addHelpText("after", "\nExamples:\n  imgvol pack ./agent -t localhost:5001/agent:1\n  imgvol demo");
+  const asked = argv.find((word) => !word.startsWith("-"));
+  for (const listed of verbs) {
+    const command = program.command(listed.name).summary(listed.summary).helpGroup(`${listed.group}:`);
+    if (listed.alias !== undefined) command.alias(listed.alias);
+    if (asked !== listed.name && asked !== listed.alias) continue;
+    const { verb } = await listed.load();
+    command.description(listed.summary);
+    verb.define(command, run);
+    addHabits(command);
+  }
+  return program;
+}
+
+function addHabits(command: Command): void {
+  const leaves = command.commands.length === 0 ? [command] : command.commands;
+  for (const leaf of leaves) {
+    leaf
+      .option("--quiet", "say only warnings and errors")
+      .option("--verbose", "say more, with stack traces")
+      .addOption(
+        new Option("--color <when>", "colour the output")
+          .choices(["auto", "always", "never"])
+          .default("auto"),
+      );
+  }
+}
+
+/** commander's "(Did you mean …?)" in the form of our hints. */
+function asHint(text: string): string {
+  return text.replace(/\n?\(Did you mean (.*)\?\)/s, (_, names: string) => `\nhint: did you mean ${names}?`);
+}

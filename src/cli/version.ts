@@ -1,0 +1,22 @@
+import { release } from "node:os";
+import type { Verb } from "./verb.ts";
+import { version } from "./version-number.ts";
+
+export const verb: Verb = {
+  define(command, run) {
+    command
+      .option("--json", "the answer as JSON")
+      .addHelpText("after", "\nExamples:\n  imgvol version\n  imgvol version --json")
+      .action(
+        run(async (io) => {
+          const answer = {
+            imgvol: version(),
+            node: process.versions.node,
+            platform: `${process.platform}/${process.arch}`,
+            kernel: release(),
+          };
+          io.answer(answer, () => `imgvol ${answer.imgvol} (Node.js ${answer.node}, ${answer.platform})`);
+        }),
+      );
+  },
+};
