@@ -1,0 +1,45 @@
+/** Tar's unit, in bytes: headers are one block, and contents are padded to whole blocks. */
+export const BLOCK = 512;
+
+/** Where a field lies in a header block: offset and length in bytes (POSIX.1-2017, pax, "ustar Interchange Format"). */
+export type Field = readonly [offset: number, length: number];
+
+export const Fields = {
+  name: [0, 100],
+  mode: [100, 8],
+  uid: [108, 8],
+  gid: [116, 8],
+  size: [124, 12],
+  mtime: [136, 12],
+  checksum: [148, 8],
+  type: [156, 1],
+  linkName: [157, 100],
+  /** Magic and version together. */
+  magic: [257, 8],
+  userName: [265, 32],
+  groupName: [297, 32],
+  deviceMajor: [329, 8],
+  deviceMinor: [337, 8],
+  prefix: [345, 155],
+} as const satisfies Record<string, Field>;
+
+export const USTAR_MAGIC = "ustar\x0000";
+export const GNU_MAGIC = "ustar  \0";
+
+/** The sum of a header's bytes with the checksum field read as spaces, and the same with signed bytes. */
+export function checksums(block: Uint8Array): { unsigned: number; signed: number } {
+  let unsigned = 0;
+  let high = 0;
+  for (let i = 0; i < BLOCK; i++) {
+    const byte = block[i] ?? 0;
+    unsigned += byte;
+    high += byte >> 7;
+  }
+  const [from, length] = Fields.checksum;
+  for (let i = from; i < from + length; i++) {
+    const byte = block[i] ?? 0;
+    unsigned += 32 - byte;
+    high -= byte >> 7;
+  }
+  return { unsigned, signed: unsigned - 256 * high };
+}
