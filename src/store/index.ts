@@ -1,0 +1,2 @@
+export type { Incoming, Medium } from "./medium.ts";
+export { verified } from "./verified.ts";

@@ -1,0 +1,170 @@
+import type { ByteSource, Call } from "../base/index.ts";
+import {
+  type Descriptor,
+  digester,
+  isDigest,
+  isManifestLike,
+  OciError,
+  type Store,
+  StoreError,
+} from "../oci/index.ts";
+import type { Incoming, Medium } from "./medium.ts";
+
+/**
+ * A store over any medium. This is the one place of verification: whatever the medium does, no byte that belongs
+ * to another digest or size enters a store, or leaves it through a full read, without an error.
+ */
+export function verified(medium: Medium): Store {
+  const { origin } = medium;
+  return {
+    origin,
+    can: medium.can,
+    async resolve(tagOrDigest, call) {
+      call.signal.throwIfAborted();
+      const d = checkDescriptor(await medium.resolve(tagOrDigest, call), origin);
+      if (isDigest(tagOrDigest) && d.digest !== tagOrDigest) throw mismatch(origin, tagOrDigest, d.digest);
+      return d;
+    },
+    async has(d, call) {
+      call.signal.throwIfAborted();
+      return medium.has(checkDescriptor(d, origin), call);
+    },
+    read: (d, call, from = 0) => readVerified(medium, checkDescriptor(d, origin), from, call),
+    async put(d, source, call) {
+      call.signal.throwIfAborted();
+      await medium.write(incoming(d.mediaType, checkDescriptor(d, origin), source, origin), call);
+    },
+    async ingest(mediaType, source, call) {
+      call.signal.throwIfAborted();
+      const content = incoming(mediaType, undefined, source, origin);
+      await medium.write(content, call);
+      return content.seal();
+    },
+    async tag(name, d, call) {
+      call.signal.throwIfAborted();
+      checkTag(name);
+      if (!isManifestLike(d.mediaType)) {
+        throw new OciError("media-type-unknown", `a tag names a manifest or an index, not ${d.mediaType}`);
+      }
+      await medium.tag(name, checkDescriptor(d, origin), call);
+    },
+    [Symbol.asyncDispose]: () => medium[Symbol.asyncDispose](),
+  };
+}
+
+async function* readVerified(
+  medium: Medium,
+  d: Descriptor,
+  from: number,
+  call: Call,
+): AsyncIterable<Uint8Array> {
+  const { origin } = medium;
+  if (!Number.isSafeInteger(from) || from < 0 || from > d.size) {
+    throw new StoreError(
+      "size-mismatch",
+      `${origin}: cannot read ${d.digest} from ${from}: it has ${d.size} bytes`,
+    );
+  }
+  const hash = from === 0 ? digester(d.digest) : undefined;
+  let at = from;
+  for await (const chunk of medium.open(d, from, call)) {
+    call.signal.throwIfAborted();
+    at += chunk.length;
+    if (at > d.size) throw wrongSize(origin, d, "more");
+    hash?.update(chunk);
+    yield chunk;
+  }
+  if (at < d.size) throw wrongSize(origin, d, `only ${at}`);
+  const found = hash?.digest();
+  if (found !== undefined && found !== d.digest) throw mismatch(origin, d.digest, found);
+}
+
+/**
+ * Wraps a source so that each byte is hashed exactly once, in order, however often the medium opens it again. Bytes
+ * before the hashed position are passed on unhashed: a ByteSource yields the same bytes each time, and a medium that
+ * replays (a registry) checks the whole digest on its side as well. Opening at 0 starts a new hash.
+ */
+function incoming(
+  mediaType: string,
+  expected: Descriptor | undefined,
+  source: ByteSource,
+  origin: string,
+): Incoming {
+  let hash = digester(expected?.digest);
+  let hashed = 0;
+  let opening = 0;
+  let sealed: Descriptor | undefined;
+
+  /** Knows what the content is once all of it was hashed; where that is not what was expected, throws. */
+  function conclude(): Descriptor {
+    const digest = hash.digest();
+    if (expected !== undefined && digest !== expected.digest) throw mismatch(origin, expected.digest, digest);
+    return expected ?? { mediaType, digest, size: hashed };
+  }
+
+  async function* open(offset: number, call: Call): AsyncIterable<Uint8Array> {
+    const mine = ++opening;
+    if (offset === 0) {
+      hash = digester(expected?.digest);
+      hashed = 0;
+      sealed = undefined;
+    }
+    // What was not hashed yet must be read, even where the medium wants only what comes after it.
+    let at = Math.min(offset, hashed);
+    for await (const chunk of source.open(at, call)) {
+      call.signal.throwIfAborted();
+      if (mine !== opening)
+        throw new Error(`${origin}: an upload's source was opened again while it was read`);
+      const end = at + chunk.length;
+      if (expected !== undefined && end > expected.size) throw wrongSize(origin, expected, "more");
+      if (end > hashed) {
+        hash.update(chunk.subarray(hashed - at));
+        hashed = end;
+      }
+      if (hashed === expected?.size) sealed ??= conclude();
+      if (end > offset) yield chunk.subarray(Math.max(offset - at, 0));
+      at = end;
+    }
+    if (expected !== undefined && at < expected.size) throw wrongSize(origin, expected, `only ${at}`);
+    sealed ??= conclude();
+  }
+
+  return {
+    mediaType,
+    expected,
+    source: { ...(source.size === undefined ? {} : { size: source.size }), open },
+    seal() {
+      if (sealed !== undefined) return sealed;
+      throw new StoreError("size-mismatch", `${origin}: the content was not read to its end`);
+    },
+  };
+}
+
+function checkDescriptor(d: Descriptor, origin: string): Descriptor {
+  if (!isDigest(d.digest))
+    throw new OciError("digest-invalid", `${origin}: not a digest: ${String(d.digest)}`);
+  if (Number.isSafeInteger(d.size) && d.size >= 0) return d;
+  throw new StoreError("size-mismatch", `${origin}: ${d.digest} has no valid size: ${String(d.size)}`);
+}
+
+const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+
+function checkTag(name: string): void {
+  if (TAG.test(name)) return;
+  throw new OciError("reference-invalid", `not a tag: ${JSON.stringify(name)}`, {
+    hint: "a tag has up to 128 letters, digits, _, . and -, and does not begin with . or -",
+    wrongUse: true,
+  });
+}
+
+function mismatch(origin: string, wanted: string, found: string): StoreError {
+  return new StoreError("digest-mismatch", `${origin}: the content is ${found}, not ${wanted}`, {
+    hint: "it was damaged on its way or at rest; fetch or pack it again",
+  });
+}
+
+function wrongSize(origin: string, d: Descriptor, found: string): StoreError {
+  return new StoreError("size-mismatch", `${origin}: ${d.digest} has ${found} bytes, not ${d.size}`, {
+    hint: "it was cut or changed on its way; try again",
+  });
+}
