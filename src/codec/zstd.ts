@@ -1,0 +1,51 @@
+import { promisify } from "node:util";
+import { constants, zstdCompress } from "node:zlib";
+import type { Call } from "../base/index.ts";
+import { BufferPool, compressors, cut, inOrder, limiter } from "./blocks.ts";
+
+const FRAME = 4 * 1024 * 1024;
+
+const compress: (
+  frame: Uint8Array,
+  how: { params: Record<number, number>; chunkSize: number },
+) => Promise<Buffer> = promisify(zstdCompress);
+
+/**
+ * Independent zstd frames of 4 MiB of input, compressed by many threads (RFC 8878, section 3: frames may follow one another).
+ * zstd's own threads are never used: in Node.js' streams they lose data silently.
+ */
+export async function* zstd(
+  chunks: AsyncIterable<Uint8Array>,
+  level: number,
+  call: Call,
+): AsyncGenerator<Uint8Array> {
+  const pool = new BufferPool(FRAME);
+  const running = limiter(compressors());
+  let any = false;
+  const frames = inOrder(
+    cut(chunks, FRAME, pool),
+    compressors() + 2,
+    async ({ buffer, length }) => {
+      try {
+        return await running(() => frame(buffer.subarray(0, length), level));
+      } finally {
+        pool.give(buffer);
+      }
+    },
+    call,
+  );
+  for await (const bytes of frames) {
+    any = true;
+    yield bytes;
+  }
+  // No frame at all is no zstd stream.
+  if (!any) yield await frame(new Uint8Array(0), level);
+}
+
+/** One whole frame with a checksum of its contents. */
+export function frame(bytes: Uint8Array, level: number): Promise<Buffer> {
+  return compress(bytes, {
+    params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 },
+    chunkSize: 1024 * 1024,
+  });
+}
