@@ -1,9 +1,15 @@
+export { isPrivateAddress } from "./address.ts";
 export { type ByteSource, CHUNK, collect, fromBytes, fromFile } from "./bytes.ts";
 export { type Call, type Progress, quietCall, silent, type Task } from "./call.ts";
 export { type BaseCode, BaseError, errno, ImgvolError, isAbort, messageOf } from "./errors.ts";
 export { asDiskError, exists, replaceFile, syncFolder, temporaryFolder } from "./files.ts";
+export type { Finding } from "./finding.ts";
 export type { HttpHandler, HttpRequest, HttpResponse } from "./http.ts";
 export { lock, tryLock } from "./lock.ts";
+export { Network, type NetworkOptions } from "./network.ts";
+export { requestFollowing } from "./redirect.ts";
+export { discard, type RequestOptions, type Response, request } from "./request.ts";
+export { answeredInPlain } from "./request-failure.ts";
 export { isLoopback } from "./same-origin.ts";
 export { type Listening, serve } from "./serve.ts";
 export type { ServeOptions } from "./serve-options.ts";

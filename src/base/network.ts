@@ -1,0 +1,124 @@
+import dns from "node:dns";
+import http from "node:http";
+import https from "node:https";
+import type { LookupFunction } from "node:net";
+import { isPrivateAddress, literalAddress } from "./address.ts";
+import { BaseError } from "./errors.ts";
+import { type Environment, proxyAuthorization, proxyFor, TunnelAgent } from "./proxy.ts";
+import { trust } from "./trust.ts";
+
+export interface NetworkOptions {
+  /** Where `HTTPS_PROXY`, `NO_PROXY` and `SSL_CERT_FILE` are looked up. Default: the process's environment. */
+  readonly env?: Environment;
+  /** How names become addresses. Default: the system's resolver. */
+  readonly lookup?: LookupFunction;
+  /** Which addresses a redirect from a public host may not lead to. Default: {@link isPrivateAddress}. */
+  readonly isPrivate?: (address: string) => boolean;
+}
+
+/** How a request gets to its URL: `node:http`'s options of the connection. */
+export interface Route {
+  readonly send: typeof http.request;
+  readonly connection: http.RequestOptions;
+}
+
+const SOCKETS = 16;
+const HEADER_BYTES = 64 * 1024;
+
+/** Connections, kept alive and bounded, and how they are made: names, proxies, trust. Idle ones keep no process up. */
+export class Network implements Disposable {
+  readonly isPrivate: (address: string) => boolean;
+  readonly #env: Environment;
+  readonly #lookup: LookupFunction;
+  readonly #agents = new Map<string, http.Agent>();
+  #secure: ReturnType<typeof trust> | undefined;
+
+  constructor(options: NetworkOptions = {}) {
+    this.#env = options.env ?? process.env;
+    this.#lookup = options.lookup ?? (dns.lookup as LookupFunction);
+    this.isPrivate = options.isPrivate ?? isPrivateAddress;
+  }
+
+  /**
+   * The route to `url`. With `publicOnly` a private address is refused: as it is written, and as it is resolved at the
+   * moment of connecting, so that a name cannot change its mind between a check and its use.
+   *
+   * @throws BaseError `redirect-refused`
+   */
+  route(url: URL, publicOnly: boolean): Route {
+    const secure = url.protocol === "https:";
+    const literal = literalAddress(url.hostname);
+    if (publicOnly && literal !== undefined && this.isPrivate(literal)) throw leadsInside(url.host);
+    const proxy = proxyFor(url, this.#env);
+    const connection = {
+      host: literal ?? url.hostname,
+      port: url.port || (secure ? 443 : 80),
+      path: `${url.pathname}${url.search}`,
+      headers: { host: url.host },
+      maxHeaderSize: HEADER_BYTES,
+      agent: this.#agent(secure, proxy, publicOnly),
+    };
+    if (proxy === undefined || secure) return { send: secure ? https.request : http.request, connection };
+    return {
+      send: proxy.protocol === "https:" ? https.request : http.request,
+      connection: {
+        ...connection,
+        host: literalAddress(proxy.hostname) ?? proxy.hostname,
+        port: proxy.port || (proxy.protocol === "https:" ? 443 : 80),
+        path: `${url.origin}${connection.path}`,
+        headers: { ...connection.headers, ...proxyAuthorization(proxy) },
+        agent: this.#agent(proxy.protocol === "https:", undefined, false),
+      },
+    };
+  }
+
+  /** Closes every connection. */
+  [Symbol.dispose](): void {
+    for (const agent of this.#agents.values()) agent.destroy();
+    this.#agents.clear();
+  }
+
+  #agent(secure: boolean, tunnel: URL | undefined, publicOnly: boolean): http.Agent {
+    const via = secure ? tunnel : undefined;
+    const key = `${secure} ${publicOnly} ${via?.href ?? ""}`;
+    let agent = this.#agents.get(key);
+    if (agent === undefined) {
+      const options = {
+        keepAlive: true,
+        maxSockets: SOCKETS,
+        maxFreeSockets: SOCKETS,
+        lookup: publicOnly ? this.#publicLookup : this.#lookup,
+      };
+      if (!secure) agent = new http.Agent(options);
+      else {
+        this.#secure ??= trust(this.#env);
+        const tls = { ...options, secureContext: this.#secure };
+        agent = via === undefined ? new https.Agent(tls) : new TunnelAgent(via, tls);
+      }
+      this.#agents.set(key, agent);
+    }
+    return agent;
+  }
+
+  readonly #publicLookup: LookupFunction = (hostname, options, callback) => {
+    this.#lookup(hostname, options, (error, address, family) => {
+      const found = typeof address === "string" ? [address] : (address ?? []).map((a) => a.address);
+      if (error === null && found.some(this.isPrivate)) callback(leadsInside(hostname), "", 0);
+      else callback(error, address, family);
+    });
+  };
+}
+
+let shared: Network | undefined;
+
+/** The network of this process, made when it is first needed. */
+export function processNetwork(): Network {
+  shared ??= new Network();
+  return shared;
+}
+
+function leadsInside(host: string): BaseError {
+  return new BaseError("redirect-refused", `a public host redirects to ${host}, which is a private address`, {
+    hint: "the answer may be forged; if the network is meant to be so, fetch from the private host directly",
+  });
+}

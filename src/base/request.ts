@@ -1,0 +1,255 @@
+import type { ClientRequest, IncomingMessage } from "node:http";
+import type { Call } from "./call.ts";
+import { BaseError } from "./errors.ts";
+import { IdleTimer } from "./idle.ts";
+import { type Network, processNetwork } from "./network.ts";
+import { describeFailure } from "./request-failure.ts";
+
+export interface RequestOptions {
+  /** In upper case. */
+  readonly method: string;
+  /** `http:` or `https:`. A user and password in it are ignored. */
+  readonly url: URL;
+  /** Names in lower case. A streamed body is sent chunked unless `content-length` is given. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** A stream is read at most once, a chunk at a time, and its `return` is called where it is not read to its end. */
+  readonly body?: AsyncIterable<Uint8Array> | Uint8Array | undefined;
+  /** The longest wait, in milliseconds, for the peer to take or give the next bytes. Default 60 s. */
+  readonly idleTimeout?: number | undefined;
+  /** Refuse to connect to an address that is not of the public internet. */
+  readonly publicOnly?: boolean;
+  /** Default: the process's. */
+  readonly network?: Network | undefined;
+}
+
+export interface Response {
+  readonly status: number;
+  /** Names in lower case; repeated fields joined with ", ". */
+  readonly headers: ReadonlyMap<string, string>;
+  /** To be read once, or given to {@link discard}: until then its connection is taken. */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Whose answer this is: after redirects, the last URL. */
+  readonly url: URL;
+  /** The address that was connected to, where there was no proxy between. */
+  readonly peer: string | undefined;
+}
+
+const IDLE_TIMEOUT = 60_000;
+const STALE_RETRIES = 2;
+
+/**
+ * One HTTP/1.1 request. Redirects are answers like any other. An answer of 300 or above that comes while the body is
+ * still being sent ends the sending.
+ *
+ * @throws BaseError `connection-failed`, `tls-failed`, `timeout`, `too-large` (headers), `redirect-refused` (see
+ *   `publicOnly`); what `body` throws, as it is; the signal's reason. The response's body throws the same, and
+ *   `connection-failed` where it ends short.
+ */
+export async function request(options: RequestOptions, call: Call): Promise<Response> {
+  for (let stale = 0; ; stale++) {
+    call.signal.throwIfAborted();
+    const exchange = new Exchange(options, call);
+    try {
+      return await exchange.run();
+    } catch (error) {
+      // A kept-alive connection that the peer closed just now says nothing about the peer.
+      if (!exchange.stale || stale === STALE_RETRIES || !isReplayable(options.body)) throw error;
+    }
+  }
+}
+
+function isReplayable(body: RequestOptions["body"]): boolean {
+  return body === undefined || body instanceof Uint8Array;
+}
+
+/** Reads what is left of a small answer, so that its connection can serve again; closes the connection of a large one. */
+export async function discard(response: Response): Promise<void> {
+  let left = 64 * 1024;
+  try {
+    for await (const chunk of response.body) {
+      left -= chunk.length;
+      if (left < 0) return;
+    }
+  } catch {
+    // Nobody wants this answer.
+  }
+}
+
+interface Settle {
+  resolve(response: IncomingMessage): void;
+  reject(reason: unknown): void;
+}
+
+/** A request on its way, until its answer has been read. */
+class Exchange {
+  readonly #options: RequestOptions;
+  readonly #call: Call;
+  readonly #request: ClientRequest;
+  readonly #idle: IdleTimer;
+  readonly #answer: Promise<IncomingMessage>;
+  #settle: Settle = { resolve() {}, reject() {} };
+  #failure: unknown;
+  #response: IncomingMessage | undefined;
+  /** No more of the body is to be sent. */
+  #stopped = false;
+  #wake: (() => void) | undefined;
+
+  constructor(options: RequestOptions, call: Call) {
+    this.#options = options;
+    this.#call = call;
+    this.#answer = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    const { url, method } = options;
+    const route = (options.network ?? processNetwork()).route(url, options.publicOnly ?? false);
+    const headers = { ...route.connection.headers, ...options.headers, ...lengthOf(options.body) };
+    const timeout = options.idleTimeout ?? IDLE_TIMEOUT;
+    this.#request = route.send({ ...route.connection, method, headers });
+    this.#idle = new IdleTimer(timeout, () => this.#fail(timedOut(method, url, timeout)));
+    this.#request.on("response", (response) => this.#answered(response));
+    this.#request.on("error", (error) => this.#fail(error));
+    this.#request.on("close", () => this.#closed());
+    call.signal.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  /** Whether this failed on a connection of an earlier request, before any answer. */
+  get stale(): boolean {
+    return (
+      this.#request.reusedSocket &&
+      this.#response === undefined &&
+      !this.#idle.expired &&
+      !this.#call.signal.aborted
+    );
+  }
+
+  async run(): Promise<Response> {
+    const sending = this.#send().catch((error: unknown) => this.#fail(error));
+    try {
+      const response = await this.#answer;
+      if ((response.statusCode ?? 0) >= 300) this.#stop();
+      await sending;
+      if (this.#failure !== undefined) throw this.#failure;
+      return this.#respond(response);
+    } catch {
+      this.#stop();
+      await sending;
+      throw describeFailure(this.#failure, this.#options.url);
+    }
+  }
+
+  async #send(): Promise<void> {
+    const { body } = this.#options;
+    this.#idle.wait();
+    if (body === undefined || body instanceof Uint8Array) {
+      this.#request.end(body);
+      return;
+    }
+    const { "content-length": length } = this.#options.headers ?? {};
+    let left = length === undefined ? undefined : Number(length);
+    this.#idle.rest();
+    for await (const chunk of body) {
+      if (this.#stopped) return;
+      if (left !== undefined) left -= chunk.length;
+      if (left !== undefined && left < 0) throw wrongLength(this.#options.url, "more");
+      this.#idle.wait();
+      await this.#write(chunk);
+      this.#idle.rest();
+      if (this.#stopped) return;
+    }
+    if (left !== undefined && left > 0) throw wrongLength(this.#options.url, "less");
+    this.#idle.wait();
+    if (!this.#stopped) this.#request.end();
+  }
+
+  /** Ends when the bytes were handed to the system, not before: the source may reuse its buffer after that. */
+  #write(chunk: Uint8Array): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+      this.#request.write(chunk, () => resolve());
+    });
+  }
+
+  #answered(response: IncomingMessage): void {
+    this.#response = response;
+    // Without a listener Node.js would drop the reason why a body ended short.
+    response.on("error", () => {});
+    if ((response.statusCode ?? 0) >= 300) this.#stop();
+    this.#settle.resolve(response);
+  }
+
+  #respond(response: IncomingMessage): Response {
+    const status = response.statusCode ?? 0;
+    const headers = new Map<string, string>();
+    for (const [name, value] of Object.entries(response.headers)) {
+      if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(", ") : value);
+    }
+    const { method, url } = this.#options;
+    const empty =
+      method === "HEAD" || status === 204 || status === 304 || headers.get("content-length") === "0";
+    if (empty) {
+      response.resume();
+      this.#idle.rest();
+    }
+    const peer = this.#request.path.startsWith("/") ? response.socket.remoteAddress : undefined;
+    return { status, headers, url, peer, body: empty ? nothing() : this.#read(response) };
+  }
+
+  async *#read(response: IncomingMessage): AsyncIterable<Uint8Array> {
+    try {
+      this.#idle.wait();
+      for await (const chunk of response as AsyncIterable<Uint8Array>) {
+        this.#idle.rest();
+        yield chunk;
+        this.#idle.wait();
+      }
+      if (this.#failure !== undefined) throw this.#failure;
+    } catch (error) {
+      throw describeFailure(this.#failure ?? error, this.#options.url);
+    } finally {
+      this.#idle.rest();
+      // The rest of an unsent body would make the next request on this connection unreadable.
+      if (!response.complete || !this.#request.writableEnded) this.#request.destroy();
+    }
+  }
+
+  readonly #onAbort = (): void => this.#fail(this.#call.signal.reason);
+
+  #fail(reason: unknown): void {
+    this.#failure ??= reason ?? new Error("cancelled");
+    this.#stop();
+    this.#settle.reject(this.#failure);
+    this.#response?.destroy(this.#failure instanceof Error ? this.#failure : undefined);
+    this.#request.destroy();
+  }
+
+  #stop(): void {
+    this.#stopped = true;
+    this.#wake?.();
+  }
+
+  #closed(): void {
+    this.#idle.stop();
+    this.#call.signal.removeEventListener("abort", this.#onAbort);
+    if (this.#response === undefined) this.#fail(new Error("the connection was closed without an answer"));
+    else this.#stop();
+  }
+}
+
+function lengthOf(body: RequestOptions["body"]): Record<string, string> {
+  return body instanceof Uint8Array ? { "content-length": `${body.length}` } : {};
+}
+
+async function* nothing(): AsyncIterable<Uint8Array> {}
+
+function timedOut(method: string, url: URL, timeout: number): BaseError {
+  return new BaseError("timeout", `${method} ${url.host}: nothing happened for ${timeout / 1000} s`, {
+    hint: "check the connection and try again",
+  });
+}
+
+function wrongLength(url: URL, how: "more" | "less"): BaseError {
+  return new BaseError(
+    "file-changed",
+    `the content to send to ${url.host} has ${how} bytes than was said before`,
+  );
+}
