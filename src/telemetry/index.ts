@@ -1,0 +1,27 @@
+export type { Attributes, AttributeValue } from "./attributes.ts";
+export { type TelemetryCode, TelemetryError } from "./errors.ts";
+export { type GrpcOptions, type GrpcReceiver, startGrpcReceiver } from "./grpc-receiver.ts";
+export { otlpHandler, type ReceiverLimits } from "./http-receiver.ts";
+export type {
+  LogFilter,
+  LogRecord,
+  Metric,
+  MetricFilter,
+  MetricPoint,
+  PointFilter,
+  Service,
+  Span,
+  SpanEvent,
+  SpanKind,
+  SpanLink,
+  SpanStatus,
+  Stats,
+  TimeWindow,
+  Trace,
+  TraceFilter,
+  TraceSummary,
+  VolumeSource,
+} from "./records.ts";
+export { VOLUME_DIGEST, VOLUME_REFERENCE } from "./resources.ts";
+export type { Encoding, Outcome, SignalName } from "./signals.ts";
+export { openStorage, type Storage, type StorageOptions } from "./storage.ts";
