@@ -22,6 +22,8 @@ export interface Encoder {
 }
 
 interface Format {
+  /** In the id. */
+  readonly name: string;
   readonly compression: Compression;
   /** The version of our format: of block sizes, dictionaries, headers. A new one needs a decision on record. */
   readonly version: number;
@@ -31,25 +33,27 @@ interface Format {
 
 /** Every format there is, and its version. */
 const FORMATS: Readonly<Record<LayerFormat["compression"], Format>> = {
-  none: { compression: "none", version: 1, encode: (chunks) => chunks },
+  none: { name: "none", compression: "none", version: 1, encode: (chunks) => chunks },
   gzip: {
+    name: "gzip",
     compression: "gzip",
     version: 1,
     levels: { default: 6, max: 9 },
     encode: (chunks, level, call) => gzip(chunks, { level, storing: false }, call),
   },
   auto: {
+    name: "gzip-auto",
     compression: "gzip",
     version: 1,
     levels: { default: 6, max: 9 },
     encode: (chunks, level, call) => gzip(chunks, { level, storing: true }, call),
   },
-  zstd: { compression: "zstd", version: 1, levels: { default: 3, max: 19 }, encode: zstd },
+  zstd: { name: "zstd", compression: "zstd", version: 1, levels: { default: 3, max: 19 }, encode: zstd },
 };
 
 /** @throws CodecError `codec-level` (wrong use) */
 export function encoderFor(format: LayerFormat): Encoder {
-  const { compression, version, levels, encode } = FORMATS[format.compression];
+  const { name, compression, version, levels, encode } = FORMATS[format.compression];
   const level = format.level ?? levels?.default ?? 0;
   if (
     format.level !== undefined &&
@@ -61,7 +65,7 @@ export function encoderFor(format: LayerFormat): Encoder {
     });
   }
   return {
-    id: levels ? `${format.compression}-${level}/${version}` : `${format.compression}/${version}`,
+    id: levels ? `${name}-${level}/${version}` : `${name}/${version}`,
     compression,
     encode: (chunks, call) => encode(chunks, level, call),
   };

@@ -1,7 +1,11 @@
+export { composeTree, type Part } from "./compose.ts";
 export { type TreeCode, TreeError } from "./errors.ts";
 export { type FolderOptions, fileTree, folderTree } from "./folder.ts";
 export { IGNORE_FILE, type Ignore, parseIgnore } from "./ignore.ts";
+export { type Layer, writeLayer } from "./layer.ts";
+export { layersTree, type MergedLayers, mergeLayers } from "./layers.ts";
 export type { MetadataOptions } from "./metadata.ts";
 export { compareUtf8 } from "./order.ts";
+export { type TarTreeOptions, tarTree } from "./spool.ts";
 export type { Tree } from "./tree.ts";
 export type { Tell } from "./warn.ts";
