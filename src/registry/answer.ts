@@ -1,0 +1,65 @@
+import { type BaseCode, type HttpResponse, ImgvolError } from "../base/index.ts";
+import type { OciCode, StoreCode } from "../oci/index.ts";
+import { type RegistryCode, RegistryError } from "./errors.ts";
+
+/** How an error is put to a client: the HTTP status and the code of the distribution-spec, "Error Codes". */
+const ANSWERS: Readonly<
+  Partial<Record<RegistryCode | OciCode | StoreCode | BaseCode, readonly [number, string]>>
+> = {
+  "blob-unknown": [404, "BLOB_UNKNOWN"],
+  "blob-invalid": [400, "BLOB_UPLOAD_INVALID"],
+  "range-invalid": [416, "SIZE_INVALID"],
+  "upload-unknown": [404, "BLOB_UPLOAD_UNKNOWN"],
+  "upload-range": [416, "BLOB_UPLOAD_INVALID"],
+  "uploads-exhausted": [429, "TOOMANYREQUESTS"],
+  "manifest-unknown": [404, "MANIFEST_UNKNOWN"],
+  "manifest-blob-unknown": [400, "MANIFEST_BLOB_UNKNOWN"],
+  "manifest-too-large": [413, "MANIFEST_INVALID"],
+  "name-invalid": [400, "NAME_INVALID"],
+  "name-unknown": [404, "NAME_UNKNOWN"],
+  "tag-invalid": [400, "MANIFEST_INVALID"],
+  "page-invalid": [400, "UNSUPPORTED"],
+  "read-only": [403, "DENIED"],
+  "method-unsupported": [405, "UNSUPPORTED"],
+  "path-unknown": [404, "UNSUPPORTED"],
+  "digest-invalid": [400, "DIGEST_INVALID"],
+  "digest-mismatch": [400, "DIGEST_INVALID"],
+  "size-mismatch": [400, "SIZE_INVALID"],
+  "manifest-invalid": [400, "MANIFEST_INVALID"],
+  "media-type-unknown": [400, "MANIFEST_INVALID"],
+  "reference-invalid": [400, "MANIFEST_INVALID"],
+  "too-large": [413, "SIZE_INVALID"],
+  "disk-full": [507, "DENIED"],
+  "host-refused": [421, "DENIED"],
+  "origin-refused": [403, "DENIED"],
+};
+
+/** The answer to an error that a client may see; undefined for one that is the server's own. */
+export function errorAnswer(error: unknown): HttpResponse | undefined {
+  if (!(error instanceof ImgvolError)) return undefined;
+  const row = (ANSWERS as Readonly<Record<string, readonly [number, string]>>)[error.code];
+  if (row === undefined) return undefined;
+  const [status, code] = row;
+  const message = error.hint === undefined ? error.message : `${error.message} (${error.hint})`;
+  return json(status, { errors: [{ code, message }] }, error instanceof RegistryError ? error.headers : {});
+}
+
+/** What a client sees of a failure of the server's own. */
+export function failureAnswer(): HttpResponse {
+  const errors = [{ code: "UNKNOWN", message: "the registry failed; its log says why" }];
+  return json(500, { errors }, {});
+}
+
+/** A JSON document, with its length. */
+export function json(
+  status: number,
+  value: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): HttpResponse {
+  const body = Buffer.from(JSON.stringify(value));
+  return {
+    status,
+    headers: { "content-type": "application/json", "content-length": String(body.length), ...headers },
+    body,
+  };
+}

@@ -1,0 +1,55 @@
+import type { Call, HttpRequest, HttpResponse } from "../base/index.ts";
+import { type Descriptor, type Digest, isDigest, isRepository, OciError, StoreError } from "../oci/index.ts";
+import type { Backing, Repository } from "./backing.ts";
+import { RegistryError } from "./errors.ts";
+import type { Sessions } from "./sessions.ts";
+
+/** A request on its way to a resource, with what the route found in its path. */
+export interface Ask {
+  readonly request: HttpRequest;
+  readonly call: Call;
+  readonly backing: Backing;
+  readonly sessions: Sessions;
+  /** The repository's name, checked; "" on routes that name none. */
+  readonly name: string;
+  /** The last part of the path: a tag, a digest, an upload. Not checked. */
+  readonly reference: string;
+}
+
+export type Resource = (ask: Ask) => Promise<HttpResponse>;
+
+/** @throws RegistryError `name-invalid` */
+export function repositoryName(text: string): string {
+  if (isRepository(text)) return text;
+  throw new RegistryError("name-invalid", `not a repository's name: ${JSON.stringify(text.slice(0, 300))}`);
+}
+
+/** @throws OciError `digest-invalid` */
+export function digestIn(text: string): Digest {
+  if (isDigest(text)) return text;
+  throw new OciError(
+    "digest-invalid",
+    `not a sha256 or sha512 digest: ${JSON.stringify(text.slice(0, 200))}`,
+  );
+}
+
+/** @throws RegistryError `name-unknown` */
+export async function repositoryOf({ backing, name, call }: Ask): Promise<Repository> {
+  const repository = await backing.find(name, call);
+  if (repository !== undefined) return repository;
+  throw new RegistryError("name-unknown", `there is no repository ${name}`);
+}
+
+/** What a tag or digest names in a store, or undefined. */
+export async function find(
+  repository: Repository,
+  tagOrDigest: string,
+  call: Call,
+): Promise<Descriptor | undefined> {
+  try {
+    return await repository.store.resolve(tagOrDigest, call);
+  } catch (error) {
+    if (error instanceof StoreError && error.code === "not-found") return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,73 @@
+import type { HttpResponse } from "../base/index.ts";
+import type { Descriptor } from "../oci/index.ts";
+import { type Ask, digestIn, find, repositoryOf } from "./ask.ts";
+import type { Repository } from "./backing.ts";
+import { RegistryError } from "./errors.ts";
+import { type Part, partOf } from "./range.ts";
+
+/** GET and HEAD /v2/NAME/blobs/DIGEST (distribution-spec, "Pulling blobs"). */
+export async function getBlob(ask: Ask): Promise<HttpResponse> {
+  const repository = await repositoryOf(ask);
+  const blob = await blobIn(repository, ask);
+  const etag = `"${blob.digest}"`;
+  const headers = {
+    "content-type": "application/octet-stream",
+    "docker-content-digest": blob.digest,
+    "accept-ranges": "bytes",
+    etag,
+  };
+  if (ask.request.headers.get("if-none-match") === etag) return { status: 304, headers };
+  // If-Range names another version: then only the whole is of use (RFC 9110, section 13.1.5).
+  const condition = ask.request.headers.get("if-range");
+  const range = condition === undefined || condition === etag ? ask.request.headers.get("range") : undefined;
+  const part = partOf(range, blob.size);
+  if (part === undefined) {
+    const length = String(blob.size);
+    return {
+      status: 200,
+      headers: { ...headers, "content-length": length },
+      body: repository.store.read(blob, ask.call),
+    };
+  }
+  return {
+    status: 206,
+    headers: {
+      ...headers,
+      "content-length": String(part.end - part.start),
+      "content-range": `bytes ${part.start}-${part.end - 1}/${blob.size}`,
+    },
+    body: readPart(repository, blob, part, ask),
+  };
+}
+
+/** DELETE /v2/NAME/blobs/DIGEST (distribution-spec, "Deleting blobs"). */
+export async function deleteBlob(ask: Ask): Promise<HttpResponse> {
+  const repository = await repositoryOf(ask);
+  const blob = await blobIn(repository, ask);
+  const deletes = repository.store.can.delete;
+  if (deletes === undefined) {
+    throw new RegistryError("method-unsupported", `${repository.store.origin} deletes nothing`);
+  }
+  await deletes.delete(blob, ask.call);
+  return { status: 202, headers: { "docker-content-digest": blob.digest } };
+}
+
+async function blobIn(repository: Repository, { reference, call }: Ask): Promise<Descriptor> {
+  const blob = await find(repository, digestIn(reference), call);
+  if (blob !== undefined) return blob;
+  throw new RegistryError("blob-unknown", `${repository.name} has no blob ${reference}`);
+}
+
+async function* readPart(
+  { store }: Repository,
+  blob: Descriptor,
+  { start, end }: Part,
+  { call }: Ask,
+): AsyncIterable<Uint8Array> {
+  let left = end - start;
+  for await (const chunk of store.read(blob, call, start)) {
+    yield left < chunk.length ? chunk.subarray(0, left) : chunk;
+    left -= chunk.length;
+    if (left <= 0) return;
+  }
+}

@@ -1,0 +1,35 @@
+import { ImgvolError } from "../base/index.ts";
+
+export type RegistryCode =
+  | "blob-unknown"
+  | "blob-invalid"
+  | "range-invalid"
+  | "upload-unknown"
+  | "upload-range"
+  | "uploads-exhausted"
+  | "manifest-unknown"
+  | "manifest-blob-unknown"
+  | "manifest-too-large"
+  | "name-invalid"
+  | "name-unknown"
+  | "tag-invalid"
+  | "page-invalid"
+  | "read-only"
+  | "method-unsupported"
+  | "path-unknown"
+  | "registry-locked";
+
+/** Errors of the registry server; `answer.ts` says how each is put to a client. */
+export class RegistryError extends ImgvolError<RegistryCode> {
+  /** Header fields that belong to the answer, such as where an upload stands. */
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    code: RegistryCode,
+    message: string,
+    more: { hint?: string; cause?: unknown; headers?: Readonly<Record<string, string>> } = {},
+  ) {
+    super(code, message, more);
+    this.headers = more.headers ?? {};
+  }
+}

@@ -1,0 +1,94 @@
+import { link, mkdir, readdir, rm } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { type Call, errno, exists, syncFolder, tryLock } from "../base/index.ts";
+import type { Digest } from "../oci/index.ts";
+import { openLayout } from "../store/index.ts";
+import type { Backing, Repository } from "./backing.ts";
+import { RegistryError } from "./errors.ts";
+import { folderRecords } from "./folder-records.ts";
+import { folderSpool } from "./folder-spool.ts";
+
+/**
+ * Repositories in a folder, each an OCI image layout of its own, `DIR/NAME/_layout`, that every tool can read. No part
+ * of a repository's name begins with `_`, so ours never meets theirs. One server at a time.
+ *
+ * @throws RegistryError `registry-locked`
+ */
+export async function folderBacking(dir: string): Promise<Backing> {
+  const root = resolve(dir);
+  await mkdir(root, { recursive: true });
+  const held = await tryLock(join(root, "_lock"), "exclusive");
+  if (held === undefined) {
+    throw new RegistryError("registry-locked", `another registry serves the folder ${root}`, {
+      hint: "end it first, or give this one a folder of its own",
+    });
+  }
+  // Uploads that a former server left behind: their sessions ended with it.
+  const uploads = join(root, "_uploads");
+  await rm(uploads, { recursive: true, force: true });
+  await mkdir(uploads, { mode: 0o700 });
+  const open = new Map<string, Promise<Repository>>();
+
+  async function repositoryAt(name: string, create: boolean, call: Call): Promise<Repository> {
+    const home = join(root, name);
+    const store = await openLayout(join(home, "_layout"), { create }, call);
+    return { name, store, manifests: folderRecords(home) };
+  }
+
+  function kept(name: string, create: boolean, call: Call): Promise<Repository> {
+    const there = open.get(name);
+    if (there !== undefined) return there;
+    const opening = repositoryAt(name, create, call);
+    open.set(name, opening);
+    opening.catch(() => open.delete(name));
+    return opening;
+  }
+
+  return {
+    origin: root,
+    async find(name, call) {
+      if (!open.has(name) && !(await exists(join(root, name, "_layout", "oci-layout")))) return undefined;
+      return await kept(name, false, call);
+    },
+    create: (name, call) => kept(name, true, call),
+    async *names() {
+      yield* (await namesBelow(root, "")).sort();
+    },
+    link: (to, from, digest) => hardLink(blobAt(root, from, digest), blobAt(root, to, digest)),
+    spool: () => folderSpool(uploads),
+    async [Symbol.asyncDispose]() {
+      for (const repository of await Promise.allSettled(open.values())) {
+        if (repository.status === "fulfilled") await repository.value.store[Symbol.asyncDispose]();
+      }
+      await held[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function blobAt(root: string, { name }: Repository, digest: Digest): string {
+  return join(root, name, "_layout", "blobs", ...digest.split(":"));
+}
+
+/** One file under two names: each repository may delete its own. */
+async function hardLink(from: string, to: string): Promise<boolean> {
+  await mkdir(dirname(to), { recursive: true });
+  try {
+    await link(from, to);
+  } catch (error) {
+    // Over two file systems, or on one without hard links.
+    if (errno(error) !== "EEXIST") return false;
+  }
+  await syncFolder(dirname(to));
+  return true;
+}
+
+async function namesBelow(folder: string, prefix: string): Promise<string[]> {
+  const names: string[] = [];
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (!entry.isDirectory() || entry.name.startsWith("_")) continue;
+    const name = `${prefix}${entry.name}`;
+    if (await exists(join(folder, entry.name, "_layout", "oci-layout"))) names.push(name);
+    names.push(...(await namesBelow(join(folder, entry.name), `${name}/`)));
+  }
+  return names;
+}

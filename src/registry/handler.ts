@@ -1,0 +1,108 @@
+import type { HttpHandler, HttpRequest, HttpResponse } from "../base/index.ts";
+import { errorAnswer, failureAnswer } from "./answer.ts";
+import { type Resource, repositoryName } from "./ask.ts";
+import type { Backing } from "./backing.ts";
+import { deleteBlob, getBlob } from "./blobs.ts";
+import { listRepositories, version } from "./catalog.ts";
+import { RegistryError } from "./errors.ts";
+import { deleteManifest, getManifest, putManifest } from "./manifests.ts";
+import { listReferrers } from "./referrers.ts";
+import { Sessions } from "./sessions.ts";
+import { listTags } from "./tags.ts";
+import { beginUpload, cancelUpload, continueUpload, finishUpload, uploadStatus } from "./uploads.ts";
+
+export interface RegistryOptions {
+  /** Refuse every request that would change something. */
+  readonly readOnly?: boolean;
+  /** Told of failures that are the server's own; clients see a 500 without the reason. */
+  readonly onError?: (error: unknown, request: { readonly method: string; readonly path: string }) => void;
+}
+
+interface Route {
+  /** The path: first the repository's name, then the reference. */
+  readonly path: RegExp;
+  readonly methods: Readonly<Record<string, Resource>>;
+}
+
+/** distribution-spec, "Endpoints". The first row that fits is taken; HEAD is GET without the body. */
+const ROUTES: readonly Route[] = [
+  { path: /^\/v2\/?$/, methods: { GET: version } },
+  { path: /^\/v2\/_catalog$/, methods: { GET: listRepositories } },
+  { path: /^\/v2\/(.+)\/tags\/list$/, methods: { GET: listTags } },
+  {
+    path: /^\/v2\/(.+)\/manifests\/([^/]*)$/,
+    methods: { GET: getManifest, PUT: putManifest, DELETE: deleteManifest },
+  },
+  { path: /^\/v2\/(.+)\/blobs\/uploads\/?$/, methods: { POST: beginUpload } },
+  {
+    path: /^\/v2\/(.+)\/blobs\/uploads\/([^/]+)$/,
+    methods: { GET: uploadStatus, PATCH: continueUpload, PUT: finishUpload, DELETE: cancelUpload },
+  },
+  { path: /^\/v2\/(.+)\/blobs\/([^/]*)$/, methods: { GET: getBlob, DELETE: deleteBlob } },
+  { path: /^\/v2\/(.+)\/referrers\/([^/]*)$/, methods: { GET: listReferrers } },
+];
+
+/** A registry, ready to be served; dispose frees uploads that never ended. The backing stays open. */
+export interface RegistryHandler extends AsyncDisposable {
+  readonly handle: HttpHandler;
+}
+
+/** Speaks the OCI distribution-spec 1.1 over `backing`. */
+export function registryHandler(backing: Backing, options: RegistryOptions = {}): RegistryHandler {
+  const sessions = new Sessions(backing);
+  return {
+    async handle(request) {
+      try {
+        return finish(request, await route(request, backing, sessions, options));
+      } catch (error) {
+        const answer = errorAnswer(error);
+        if (answer === undefined && !request.signal.aborted) options.onError?.(error, request);
+        return finish(request, answer ?? failureAnswer());
+      }
+    },
+    [Symbol.asyncDispose]: () => sessions[Symbol.asyncDispose](),
+  };
+}
+
+async function route(
+  request: HttpRequest,
+  backing: Backing,
+  sessions: Sessions,
+  { readOnly }: RegistryOptions,
+): Promise<HttpResponse> {
+  const path = decoded(request.path);
+  const row = ROUTES.find((r) => r.path.test(path));
+  if (row === undefined) throw new RegistryError("path-unknown", `a registry has no ${path.slice(0, 300)}`);
+  const method = request.method === "HEAD" ? "GET" : request.method;
+  const resource = Object.hasOwn(row.methods, method) ? row.methods[method] : undefined;
+  if (resource === undefined) {
+    const allow = Object.keys(row.methods).flatMap((m) => (m === "GET" ? ["GET", "HEAD"] : [m]));
+    throw new RegistryError("method-unsupported", `${method.slice(0, 20)} is not for ${path.slice(0, 300)}`, {
+      headers: { allow: allow.join(", ") },
+    });
+  }
+  if (readOnly && method !== "GET") throw new RegistryError("read-only", "this registry is read-only");
+  const [, name, reference = ""] = row.path.exec(path) ?? [];
+  return await resource({
+    request,
+    call: { signal: request.signal },
+    backing,
+    sessions,
+    name: name === undefined ? "" : repositoryName(name),
+    reference,
+  });
+}
+
+/** The path without its percent-encoding: some clients encode a digest's colon. What it names is checked afterwards. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    throw new RegistryError("name-invalid", "the path is not well encoded");
+  }
+}
+
+function finish(request: HttpRequest, answer: HttpResponse): HttpResponse {
+  const headers = { "docker-distribution-api-version": "registry/2.0", ...answer.headers };
+  return request.method === "HEAD" ? { status: answer.status, headers } : { ...answer, headers };
+}

@@ -1,0 +1,6 @@
+export type { Backing, ManifestRecord, ManifestRecords, Repository, Spool } from "./backing.ts";
+export { type RegistryCode, RegistryError } from "./errors.ts";
+export { folderBacking } from "./folder-backing.ts";
+export { type RegistryHandler, type RegistryOptions, registryHandler } from "./handler.ts";
+export { memoryBacking } from "./memory-backing.ts";
+export { type StartOptions, startRegistry } from "./start.ts";

@@ -1,0 +1,162 @@
+import { BaseError, collect, fromBytes, type HttpResponse } from "../base/index.ts";
+import {
+  type Descriptor,
+  digester,
+  type Index,
+  isDigest,
+  isManifestLike,
+  isTag,
+  MANIFEST_LIMIT,
+  type Manifest,
+  parseManifestOrIndex,
+  StoreError,
+} from "../oci/index.ts";
+import { type Ask, digestIn, find, repositoryOf } from "./ask.ts";
+import type { ManifestRecord, Repository } from "./backing.ts";
+import { RegistryError } from "./errors.ts";
+
+/** GET and HEAD /v2/NAME/manifests/REFERENCE (distribution-spec, "Pulling manifests"). */
+export async function getManifest(ask: Ask): Promise<HttpResponse> {
+  const repository = await repositoryOf(ask);
+  const d = await manifestIn(repository, ask);
+  const etag = `"${d.digest}"`;
+  const headers = {
+    "content-type": d.mediaType,
+    "docker-content-digest": d.digest,
+    etag,
+  };
+  if (ask.request.headers.get("if-none-match") === etag) return { status: 304, headers };
+  const length = String(d.size);
+  return {
+    status: 200,
+    headers: { ...headers, "content-length": length },
+    body: repository.store.read(d, ask.call),
+  };
+}
+
+/** PUT /v2/NAME/manifests/REFERENCE[?tag=…] (distribution-spec, "Pushing manifests"). */
+export async function putManifest(ask: Ask): Promise<HttpResponse> {
+  const { reference, name, request, call } = ask;
+  const tags = isDigest(reference) ? request.query.getAll("tag") : [reference];
+  for (const tag of tags) checkTag(tag, reference);
+  const bytes = await bodyOf(ask);
+  const read = parseManifestOrIndex(bytes, contentType(ask), `the manifest for ${name}`);
+  const hash = digester(isDigest(reference) ? reference : undefined);
+  hash.update(bytes);
+  const digest = hash.digest();
+  if (isDigest(reference) && digest !== reference) {
+    throw new StoreError("digest-mismatch", `the manifest is ${digest}, not ${reference}`);
+  }
+  if (read.kind === "manifest") await checkContent(read, ask);
+  const repository = await ask.backing.create(name, call);
+  const d: Descriptor = { mediaType: read.mediaType, digest, size: bytes.length };
+  await repository.store.put(d, fromBytes(bytes), call);
+  await repository.manifests.set(recordOf(read, d));
+  for (const tag of tags) await repository.store.tag(tag, d, call);
+  return {
+    status: 201,
+    headers: {
+      location: `/v2/${name}/manifests/${digest}`,
+      "docker-content-digest": digest,
+      ...(read.subject === undefined ? {} : { "oci-subject": read.subject.digest }),
+      ...(isDigest(reference) && tags.length > 0 ? { "oci-tag": tags.join(", ") } : {}),
+    },
+  };
+}
+
+/** DELETE /v2/NAME/manifests/REFERENCE: a tag alone, or a manifest with all its tags. */
+export async function deleteManifest(ask: Ask): Promise<HttpResponse> {
+  const { reference, call } = ask;
+  const repository = await repositoryOf(ask);
+  const { store } = repository;
+  const d = await manifestIn(repository, ask);
+  const deletes = store.can.delete;
+  if (deletes === undefined) throw new RegistryError("method-unsupported", `${store.origin} deletes nothing`);
+  if (!isDigest(reference)) {
+    await deletes.untag(reference, call);
+    return { status: 202, headers: {} };
+  }
+  for (const tag of await tagsOf(repository, d, ask)) await deletes.untag(tag, call);
+  await repository.manifests.delete(d.digest);
+  await deletes.delete(d, call);
+  return { status: 202, headers: {} };
+}
+
+async function manifestIn(repository: Repository, { reference, call }: Ask): Promise<Descriptor> {
+  if (!isDigest(reference)) {
+    if (reference.includes(":")) digestIn(reference);
+    checkTag(reference, reference);
+  }
+  const recorded = isDigest(reference) ? await repository.manifests.get(reference) : undefined;
+  const d = await find(repository, reference, call);
+  // A layout that others wrote to has no records: what its store says is a manifest is one.
+  if (d !== undefined && recorded !== undefined) return { ...d, mediaType: recorded.mediaType };
+  if (d !== undefined && isManifestLike(d.mediaType)) return d;
+  throw new RegistryError("manifest-unknown", `${repository.name} has no manifest ${reference}`);
+}
+
+async function tagsOf({ store }: Repository, d: Descriptor, { call }: Ask): Promise<readonly string[]> {
+  const tags: string[] = [];
+  for await (const tag of store.can.tags?.list(call) ?? []) {
+    const named = await store.resolve(tag, call).catch((error: unknown) => {
+      if (error instanceof StoreError && error.code === "not-found") return undefined;
+      throw error;
+    });
+    if (named?.digest === d.digest) tags.push(tag);
+  }
+  return tags;
+}
+
+async function bodyOf({ request }: Ask): Promise<Uint8Array> {
+  try {
+    return await collect(request.body, MANIFEST_LIMIT, "the manifest");
+  } catch (error) {
+    if (!(error instanceof BaseError && error.code === "too-large")) throw error;
+    throw new RegistryError("manifest-too-large", error.message, { cause: error });
+  }
+}
+
+function contentType({ request }: Ask): string | undefined {
+  return request.headers.get("content-type")?.split(";")[0]?.trim() || undefined;
+}
+
+/**
+ * Everything an image needs must be there before it can be pulled. Left out: layers that are not distributed, the
+ * subject, and an index's manifests (a copy of some platforms only is a valid index).
+ */
+async function checkContent(manifest: Manifest, { backing, name, call }: Ask): Promise<void> {
+  const repository = await backing.find(name, call);
+  for (const d of [manifest.config, ...manifest.layers]) {
+    if (d.urls !== undefined || /\.nondistributable\.|\.foreign\./.test(d.mediaType)) continue;
+    const found = repository === undefined ? undefined : await find(repository, d.digest, call);
+    if (found === undefined) {
+      throw new RegistryError("manifest-blob-unknown", `${name} has no blob ${d.digest}`, {
+        hint: "push the config and the layers before the manifest",
+      });
+    }
+    if (found.size !== d.size) {
+      throw new StoreError(
+        "size-mismatch",
+        `${d.digest} has ${found.size} bytes, the manifest says ${d.size}`,
+      );
+    }
+  }
+}
+
+/** As the referrers API lists it: an artifactType is the manifest's own, or else its config's media type. */
+function recordOf(read: Manifest | Index, d: Descriptor): ManifestRecord {
+  const type = read.artifactType || (read.kind === "manifest" ? read.config.mediaType : undefined);
+  return {
+    descriptor: {
+      ...d,
+      ...(type === undefined ? {} : { artifactType: type }),
+      ...(Object.keys(read.annotations).length === 0 ? {} : { annotations: read.annotations }),
+    },
+    ...(read.subject === undefined ? {} : { subject: read.subject.digest }),
+  };
+}
+
+function checkTag(tag: string, reference: string): void {
+  if (isTag(tag)) return;
+  throw new RegistryError("tag-invalid", `not a tag or digest: ${JSON.stringify(reference.slice(0, 200))}`);
+}
