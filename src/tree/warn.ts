@@ -66,7 +66,7 @@ export function looksSecret(path: string, name: string, folder: boolean): string
   return undefined;
 }
 
-/** Watches the names of one folder for those that are one name on other file systems. */
+/** Watches names for those that are one name on other file systems. It remembers them all: one a folder will do. */
 export class NameWatch {
   readonly #seen = new Set<string>();
   readonly #tell: Tell;
@@ -78,7 +78,7 @@ export class NameWatch {
   see(path: string, name: string): void {
     const composed = name.normalize("NFC");
     if (composed !== name) this.#tell(warning("name-not-nfc", path));
-    const folded = composed.toLowerCase();
+    const folded = path.slice(0, path.length - name.length) + composed.toLowerCase();
     if (this.#seen.has(folded)) this.#tell(warning("case-collision", path));
     this.#seen.add(folded);
   }

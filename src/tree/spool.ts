@@ -1,0 +1,208 @@
+import { type FileHandle, open } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { asDiskError, type ByteSource, type Call, CHUNK, printable, temporaryFolder } from "../base/index.ts";
+import { cleanPath, type Entry, type TarHeader, TarReader } from "../tar/index.ts";
+import { decompressed } from "./decompressed.ts";
+import { TreeError } from "./errors.ts";
+import { entryMode, entryTime, type MetadataOptions } from "./metadata.ts";
+import { compareUtf8, nameOf, orderKey, parentsOf } from "./order.ts";
+import type { Tree } from "./tree.ts";
+import { looksSecret, NameWatch, type Tell, warning } from "./warn.ts";
+
+export interface TarTreeOptions extends MetadataOptions {
+  readonly tell?: Tell | undefined;
+}
+
+/** Names are kept in memory, so their number is limited. */
+const MOST_ENTRIES = 2_000_000;
+
+/**
+ * The tree of a tar archive that can be read only once, plain or compressed: file contents go to a private temporary
+ * file, which lives until the tree is disposed of. Where an archive has a path twice, the later entry counts.
+ *
+ * @throws TreeError `tar-unsafe` for names that lead out of the root or through something that is no folder,
+ * TarError and CodecError for broken archives, BaseError `disk-full`
+ */
+export async function tarTree(
+  archive: AsyncIterable<Uint8Array>,
+  options: TarTreeOptions,
+  call: Call,
+): Promise<{ readonly tree: Tree } & AsyncDisposable> {
+  const folder = await temporaryFolder(tmpdir(), "imgvol-tar-");
+  try {
+    const index = new SpoolIndex(options);
+    const path = join(folder.path, "contents");
+    await spool(archive, path, index, call);
+    const contents = await open(path, "r");
+    const entries = index.entries(contents);
+    return {
+      async *tree() {
+        yield* entries;
+      },
+      async [Symbol.asyncDispose]() {
+        await contents.close();
+        await folder[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await folder[Symbol.asyncDispose]();
+    throw asDiskError(error, folder.path);
+  }
+}
+
+/** Writes the contents of all files, one behind the other, and the entries into `index`. */
+async function spool(
+  archive: AsyncIterable<Uint8Array>,
+  path: string,
+  index: SpoolIndex,
+  call: Call,
+): Promise<void> {
+  const contents = await open(path, "wx", 0o600);
+  try {
+    let parts: Uint8Array[] = [];
+    const reader = new TarReader({
+      entry: (header) => index.add(header),
+      data(chunk) {
+        index.grow(chunk.length);
+        parts.push(chunk);
+      },
+      end() {},
+    });
+    for await (const chunk of decompressed(archive, call)) {
+      call.signal.throwIfAborted();
+      reader.write(chunk);
+      // Not earlier than here, but before the next chunk is asked for: the parts are views of this one.
+      for (const part of parts) await contents.writeFile(part);
+      parts = [];
+    }
+    reader.finish();
+  } finally {
+    await contents.close();
+  }
+}
+
+/** An archive's entry. */
+interface Spooled {
+  readonly header: TarHeader;
+  readonly path: string;
+  readonly type: "file" | "dir" | "symlink";
+  /** Where a file's content lies in the temporary file; names that share it are hard links. */
+  readonly content: { readonly at: number; readonly size: number };
+}
+
+const NOTHING = { at: 0, size: 0 };
+
+class SpoolIndex {
+  readonly #options: TarTreeOptions;
+  readonly #tell: Tell;
+  readonly #found = new Map<string, Spooled>();
+  #size = 0;
+
+  constructor(options: TarTreeOptions) {
+    this.#options = options;
+    this.#tell = options.tell ?? (() => {});
+  }
+
+  /** So many bytes were added to the temporary file. */
+  grow(bytes: number): void {
+    this.#size += bytes;
+  }
+
+  add(header: TarHeader): void {
+    const path = cleanPath(header.path);
+    if (path === undefined) throw unsafe(header.path, "leads out of the archive's root");
+    if (path === "") return;
+    if (header.type === "char" || header.type === "block" || header.type === "fifo") {
+      this.#tell(warning("skipped", path, header.type === "fifo" ? "a pipe" : "a device"));
+      return;
+    }
+    if (header.xattrs) this.#tell(warning("xattr-dropped", path, header.xattrs.join(", ")));
+    if (header.type === "hardlink") this.#put(path, this.#linked(header), "file", header);
+    else {
+      const content = header.type === "file" ? { at: this.#size, size: header.size } : NOTHING;
+      this.#put(path, content, header.type, header);
+    }
+  }
+
+  /** The content that a hard link shares. */
+  #linked(header: TarHeader): Spooled["content"] {
+    const target = cleanPath(header.target ?? "");
+    const first = target === undefined ? undefined : this.#found.get(target);
+    if (first?.type === "file") return first.content;
+    throw unsafe(header.path, `is a hard link to no earlier file: ${header.target}`);
+  }
+
+  #put(path: string, content: Spooled["content"], type: Spooled["type"], header: TarHeader): void {
+    if (this.#found.size >= MOST_ENTRIES) {
+      throw new TreeError("too-many-entries", `the archive has more than ${MOST_ENTRIES} entries`);
+    }
+    this.#found.set(path, { header, path, type, content });
+  }
+
+  /** All entries in tree order, with the folders that the archive left out. */
+  entries(contents: FileHandle): readonly Entry[] {
+    for (const { path, header } of [...this.#found.values()]) {
+      for (const parent of parentsOf(path)) {
+        const found = this.#found.get(parent);
+        if (found === undefined) this.#put(parent, NOTHING, "dir", { ...header, type: "dir", mode: 0o755 });
+        else if (found.type !== "dir") throw unsafe(path, `lies below ${parent}, which is no folder`);
+      }
+    }
+    const sorted = [...this.#found.values()].sort((a, b) =>
+      compareUtf8(orderKey(a.path, a.type), orderKey(b.path, b.type)),
+    );
+    const firsts = new Map<Spooled["content"], string>();
+    const watch = new NameWatch(this.#tell);
+    return sorted.map((found) => {
+      this.#warn(found, watch);
+      return this.#entry(found, firsts, contents);
+    });
+  }
+
+  #entry(found: Spooled, firsts: Map<Spooled["content"], string>, contents: FileHandle): Entry {
+    const { path, type, header, content } = found;
+    const { uid, gid } = this.#options.owner ?? { uid: 0, gid: 0 };
+    const mode = entryMode(header.mode, type, this.#options);
+    const common = { path, mode, uid, gid, mtime: entryTime(header.mtime, this.#options) };
+    if (type === "dir") return { ...common, type };
+    if (type === "symlink") return { ...common, type, target: header.target ?? "" };
+    const first = firsts.get(content);
+    if (first !== undefined) return { ...common, type: "hardlink", target: first };
+    firsts.set(content, path);
+    return { ...common, type, size: content.size, body: range(contents, content) };
+  }
+
+  #warn({ path, type, header }: Spooled, watch: NameWatch): void {
+    const name = nameOf(path);
+    watch.see(path, name);
+    const hidden = type === "file" && (header.mode & 0o004) === 0;
+    const because = looksSecret(path, name, type === "dir") ?? (hidden ? "not readable by all" : undefined);
+    if (because !== undefined) this.#tell(warning("secret", path, because));
+    if (type === "file" && !this.#options.keepModes && (header.mode & 0o7000) !== 0) {
+      this.#tell(warning("mode-dropped", path));
+    }
+  }
+}
+
+function range(contents: FileHandle, { at, size }: Spooled["content"]): ByteSource {
+  return {
+    size,
+    async *open(offset, call) {
+      for (let from = offset; from < size; ) {
+        call.signal.throwIfAborted();
+        const want = Math.min(CHUNK, size - from);
+        const { bytesRead, buffer } = await contents.read(Buffer.allocUnsafe(want), 0, want, at + from);
+        if (bytesRead === 0) throw new Error("the temporary file is shorter than what was written to it");
+        from += bytesRead;
+        yield buffer.subarray(0, bytesRead);
+      }
+    },
+  };
+}
+
+function unsafe(path: string, why: string): TreeError {
+  return new TreeError("tar-unsafe", `the archive's entry ${printable(path)} ${printable(why)}`, {
+    hint: "make the archive from within its folder: tar -C FOLDER -cf - .",
+  });
+}
