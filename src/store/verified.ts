@@ -4,6 +4,7 @@ import {
   digester,
   isDigest,
   isManifestLike,
+  isTag,
   OciError,
   type Store,
   StoreError,
@@ -16,7 +17,7 @@ import type { Incoming, Medium } from "./medium.ts";
  */
 export function verified(medium: Medium): Store {
   const { origin } = medium;
-  return {
+  const store: Store = {
     origin,
     can: medium.can,
     async resolve(tagOrDigest, call) {
@@ -50,6 +51,23 @@ export function verified(medium: Medium): Store {
     },
     [Symbol.asyncDispose]: () => medium[Symbol.asyncDispose](),
   };
+  media.set(store, medium);
+  return store;
+}
+
+const media = new WeakMap<Store, Medium>();
+
+/**
+ * Bytes as the medium has them, for a reader that verifies them itself: a copy's destination does, so that a copied
+ * byte is hashed once and not twice.
+ */
+export function readUnverified(
+  store: Store,
+  d: Descriptor,
+  from: number,
+  call: Call,
+): AsyncIterable<Uint8Array> {
+  return media.get(store)?.open(d, from, call) ?? store.read(d, call, from);
 }
 
 async function* readVerified(
@@ -147,10 +165,8 @@ function checkDescriptor(d: Descriptor, origin: string): Descriptor {
   throw new StoreError("size-mismatch", `${origin}: ${d.digest} has no valid size: ${String(d.size)}`);
 }
 
-const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
-
 function checkTag(name: string): void {
-  if (TAG.test(name)) return;
+  if (isTag(name)) return;
   throw new OciError("reference-invalid", `not a tag: ${JSON.stringify(name)}`, {
     hint: "a tag has up to 128 letters, digits, _, . and -, and does not begin with . or -",
     wrongUse: true,

@@ -1,0 +1,112 @@
+import { type ByteSource, type Call, fromBytes, ImgvolError, isAbort, messageOf } from "../base/index.ts";
+import { type Descriptor, OciError, type Store } from "../oci/index.ts";
+import { readUnverified } from "./verified.ts";
+
+/** An error of a copy: the code is the one of the store that failed, and `side` says which. */
+export class CopyError extends ImgvolError {
+  readonly side: "source" | "destination";
+  readonly origin: string;
+
+  constructor(side: "source" | "destination", origin: string, cause: unknown) {
+    const known = cause instanceof ImgvolError ? cause : undefined;
+    const message = messageOf(cause);
+    super(
+      known?.code ?? "copy-failed",
+      `${side} ${message.includes(origin) ? message : `${origin}: ${message}`}`,
+      {
+        ...(known?.hint === undefined ? {} : { hint: known.hint }),
+        cause,
+      },
+    );
+    this.side = side;
+    this.origin = origin;
+  }
+}
+
+export type Outcome = "copied" | "skipped" | "mounted" | "foreign";
+
+/** The two stores of a copy, one content at a time, and which of them is to blame for an error. */
+export class CopySides {
+  readonly #source: Store;
+  readonly #destination: Store;
+
+  constructor(source: Store, destination: Store) {
+    this.#source = source;
+    this.#destination = destination;
+  }
+
+  fromSource<T>(work: () => Promise<T>): Promise<T> {
+    return blaming("source", this.#source, work);
+  }
+
+  intoDestination<T>(work: () => Promise<T>): Promise<T> {
+    return blaming("destination", this.#destination, work);
+  }
+
+  async blob(d: Descriptor, call: Call): Promise<Outcome> {
+    if (await this.intoDestination(() => this.#destination.has(d, call))) return "skipped";
+    const { mount } = this.#destination.can;
+    if (mount !== undefined) {
+      if (await this.intoDestination(() => mount.mount(d, this.#source, call))) return "mounted";
+    }
+    const foreign = d.urls !== undefined && d.urls.length > 0;
+    if (foreign && !(await this.fromSource(() => this.#source.has(d, call)))) return "foreign";
+    await this.#send(d, call);
+    return "copied";
+  }
+
+  async manifest(d: Descriptor, bytes: Uint8Array, call: Call): Promise<Outcome> {
+    return await this.intoDestination(async () => {
+      if (await this.#destination.has(d, call)) return "skipped";
+      await this.#destination.put(d, fromBytes(bytes), call);
+      return "copied";
+    });
+  }
+
+  async #send(d: Descriptor, call: Call): Promise<void> {
+    const task = call.progress?.start(d.digest.slice(0, 19), d.size);
+    const source = this.#source;
+    let broken: { error: unknown } | undefined;
+    let at = 0;
+    const content: ByteSource = {
+      size: d.size,
+      async *open(offset, part) {
+        task?.advance(offset - at);
+        at = offset;
+        broken = undefined;
+        try {
+          for await (const chunk of readUnverified(source, d, offset, part)) {
+            yield chunk;
+            at += chunk.length;
+            task?.advance(chunk.length);
+          }
+        } catch (error) {
+          broken = { error };
+          throw error;
+        }
+      },
+    };
+    try {
+      await this.#destination.put(d, content, call);
+    } catch (error) {
+      task?.failed();
+      if (isAbort(error) || call.signal.aborted) throw error;
+      // The destination found the bytes wrong as they came: so they are at the source.
+      const lied = error instanceof ImgvolError && /^(?:digest|size)-mismatch$/.test(error.code);
+      if (broken !== undefined) throw new CopyError("source", source.origin, broken.error);
+      throw lied
+        ? new CopyError("source", source.origin, error)
+        : new CopyError("destination", this.#destination.origin, error);
+    }
+    task?.done();
+  }
+}
+
+async function blaming<T>(side: CopyError["side"], store: Store, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isAbort(error) || error instanceof CopyError || error instanceof OciError) throw error;
+    throw new CopyError(side, store.origin, error);
+  }
+}

@@ -1,0 +1,108 @@
+import { mkdir, mkdtemp, open, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { type Call, errno, lock, syncFolder, tryLock } from "../base/index.ts";
+
+/**
+ * Our own corner of a layout folder, which the image-spec leaves to implementations: `lock` guards index.json, and
+ * each writer at work has a folder below `writers/` with the files that nobody may see yet and a lock that it holds. The
+ * kernel frees that lock however the writer ends, so the next writer knows whose leftovers it may remove.
+ */
+export const CORNER = ".imgvol";
+
+/** The unfinished files of one store's writes that run now; the folder is gone when none is. */
+export class Writers {
+  readonly #corner: string;
+  #current: { folder: Promise<{ path: string; held: AsyncDisposable }>; users: number } | undefined;
+  #swept = false;
+  #count = 0;
+
+  constructor(layout: string) {
+    this.#corner = join(layout, CORNER);
+  }
+
+  /** Runs `work` while no other process or call changes index.json or the set of writers. */
+  async exclusively<T>(call: Call, work: () => Promise<T>): Promise<T> {
+    await using _held = await lock(join(this.#corner, "lock"), "exclusive", call);
+    return await work();
+  }
+
+  /** Runs `work` with the path of a file that only it knows; whatever is left there afterwards is removed. */
+  async withFile<T>(call: Call, work: (path: string) => Promise<T>): Promise<T> {
+    this.#current ??= { folder: this.#register(call), users: 0 };
+    const mine = this.#current;
+    mine.users++;
+    try {
+      const { path } = await mine.folder;
+      const file = join(path, String(++this.#count));
+      try {
+        return await work(file);
+      } finally {
+        await rm(file, { force: true });
+      }
+    } finally {
+      if (--mine.users === 0) {
+        if (this.#current === mine) this.#current = undefined;
+        await this.#release(mine.folder);
+      }
+    }
+  }
+
+  /**
+   * Replaces a small file of the layout: a reader, or the next run after a crash, sees the old bytes or the new. Only while
+   * `exclusively` holds.
+   */
+  async replace(path: string, bytes: Uint8Array): Promise<void> {
+    const next = join(this.#corner, "next");
+    try {
+      const file = await open(next, "w", 0o644);
+      try {
+        await file.writeFile(bytes);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(next, path);
+    } catch (error) {
+      await rm(next, { force: true });
+      throw error;
+    }
+    await syncFolder(join(this.#corner, ".."));
+  }
+
+  async #register(call: Call): Promise<{ path: string; held: AsyncDisposable }> {
+    // A registration is shared by writes with signals of their own: the first one's must not end the others.
+    const shared: Call = { signal: new AbortController().signal, progress: call.progress };
+    return await this.exclusively(shared, async () => {
+      const writers = join(this.#corner, "writers");
+      await mkdir(writers, { recursive: true, mode: 0o700 });
+      if (!this.#swept) await this.#sweep(writers);
+      this.#swept = true;
+      const path = await mkdtemp(join(writers, "w-"));
+      const held = await tryLock(join(path, "lock"), "exclusive");
+      if (held === undefined) throw new Error(`${path}: a new writer's lock is held by another`);
+      return { path, held };
+    });
+  }
+
+  async #sweep(writers: string): Promise<void> {
+    await rm(join(this.#corner, "next"), { force: true });
+    for (const name of await readdir(writers)) {
+      const path = join(writers, name);
+      await using dead = await tryLock(join(path, "lock"), "exclusive");
+      if (dead !== undefined) await rm(path, { recursive: true, force: true });
+    }
+  }
+
+  async #release(folder: Promise<{ path: string; held: AsyncDisposable }>): Promise<void> {
+    const mine = await folder.catch(() => undefined);
+    if (mine === undefined) return;
+    try {
+      await rm(mine.path, { recursive: true, force: true });
+    } catch (error) {
+      // Only leftovers: the next writer sweeps them.
+      if (errno(error) === undefined) throw error;
+    } finally {
+      await mine.held[Symbol.asyncDispose]();
+    }
+  }
+}

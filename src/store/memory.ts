@@ -1,0 +1,73 @@
+import { fromBytes } from "../base/index.ts";
+import { type Descriptor, type Digest, isDigest, type Store, StoreError } from "../oci/index.ts";
+import type { Medium } from "./medium.ts";
+import { verified } from "./verified.ts";
+
+interface Held {
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
+}
+
+/** A store that lives as long as the process: for tests, and for small images made on the fly. */
+export function memoryStore(origin = "memory"): Store {
+  return verified(memoryMedium(origin));
+}
+
+/** Where a memory store's bytes lie. */
+export function memoryMedium(origin = "memory"): Medium {
+  const contents = new Map<Digest, Held>();
+  const tags = new Map<string, Descriptor>();
+
+  function held(d: Descriptor): Held {
+    const found = contents.get(d.digest);
+    if (found !== undefined) return found;
+    throw new StoreError("not-found", `${origin} has no ${d.digest}`);
+  }
+
+  return {
+    origin,
+    can: {
+      tags: {
+        async *list() {
+          yield* [...tags.keys()].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+        },
+      },
+      delete: {
+        async untag(name) {
+          if (!tags.delete(name)) throw new StoreError("not-found", `${origin} has no tag ${name}`);
+        },
+        async delete(d) {
+          held(d);
+          contents.delete(d.digest);
+          for (const [name, to] of tags) if (to.digest === d.digest) tags.delete(name);
+        },
+      },
+    },
+    async resolve(wanted) {
+      if (isDigest(wanted)) {
+        const found = contents.get(wanted);
+        if (found !== undefined)
+          return { mediaType: found.mediaType, digest: wanted, size: found.bytes.length };
+      }
+      const named = tags.get(wanted);
+      if (named !== undefined) return named;
+      throw new StoreError("not-found", `${origin} has no ${wanted}`);
+    },
+    has: async (d) => contents.get(d.digest)?.bytes.length === d.size,
+    async *open(d, from, call) {
+      yield* fromBytes(held(d).bytes).open(from, call);
+    },
+    async write(content, call) {
+      const parts: Uint8Array[] = [];
+      // Copies: a source may use its buffer again.
+      for await (const chunk of content.source.open(0, call)) parts.push(Buffer.from(chunk));
+      const { digest } = content.seal();
+      contents.set(digest, { mediaType: content.mediaType, bytes: Buffer.concat(parts) });
+    },
+    async tag(name, d) {
+      held(d);
+      tags.set(name, { mediaType: d.mediaType, digest: d.digest, size: d.size });
+    },
+    async [Symbol.asyncDispose]() {},
+  };
+}

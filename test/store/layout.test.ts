@@ -1,0 +1,208 @@
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { collect, fromBytes, quietCall } from "../../src/base/index.ts";
+import { MediaType } from "../../src/oci/index.ts";
+import { openLayout } from "../../src/store/index.ts";
+import { codeOf, gather, layerOf, putImage, someBytes, storeContract } from "../contract/store.ts";
+import { filesBelow, newLayout } from "./layout-folder.ts";
+
+const call = quietCall();
+
+storeContract("layout", newLayout);
+
+async function folder(): Promise<{ path: string } & AsyncDisposable> {
+  const path = await mkdtemp(join(tmpdir(), "imgvol-layout-"));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}
+
+test("a new layout has what the image-spec asks for", async () => {
+  await using at = await newLayout();
+  assert.deepEqual(JSON.parse(await readFile(join(at.dir, "oci-layout"), "utf8")), {
+    imageLayoutVersion: "1.0.0",
+  });
+  const d = await putImage(at.store);
+  await at.store.tag("v1", d, call);
+  assert.deepEqual(JSON.parse(await readFile(join(at.dir, "index.json"), "utf8")), {
+    schemaVersion: 2,
+    mediaType: MediaType.index,
+    manifests: [{ ...d, annotations: { "org.opencontainers.image.ref.name": "v1" } }],
+  });
+  const [algorithm = "", hex = ""] = d.digest.split(":");
+  assert.equal((await readFile(join(at.dir, "blobs", algorithm, hex))).length, d.size);
+});
+
+test("a layout is whole for whoever opens it anew", async () => {
+  await using at = await newLayout();
+  const d = await putImage(at.store);
+  await at.store.tag("v1", d, call);
+  await using again = await openLayout(at.dir, {}, call);
+  assert.deepEqual(await again.resolve("v1", call), d);
+  await using created = await openLayout(at.dir, { create: true }, call);
+  assert.deepEqual(await created.resolve(d.digest, call), d);
+});
+
+test("edits keep unknown members, other tools' entries, the order and the indentation", async () => {
+  await using at = await newLayout();
+  const d = await putImage(at.store, 1);
+  const other = await putImage(at.store, 2);
+  const text = (manifests: readonly unknown[]): string =>
+    `${JSON.stringify({ "x-unknown": { deep: [1] }, schemaVersion: 2, manifests, annotations: { who: "another tool" } }, undefined, "    ")}\n`;
+  const theirs = {
+    ...other,
+    "x-entry": true,
+    annotations: { "io.containerd.image.name": "docker.io/library/x:1" },
+  };
+  await writeFile(join(at.dir, "index.json"), text([theirs]));
+  await at.store.tag("v1", d, call);
+  const mine = { ...d, annotations: { "org.opencontainers.image.ref.name": "v1" } };
+  assert.equal(await readFile(join(at.dir, "index.json"), "utf8"), text([theirs, mine]));
+  await at.store.tag("theirs", other, call);
+  const named = {
+    ...theirs,
+    annotations: { ...theirs.annotations, "org.opencontainers.image.ref.name": "theirs" },
+  };
+  assert.equal(await readFile(join(at.dir, "index.json"), "utf8"), text([named, mine]));
+  await at.store.can.delete?.untag("v1", call);
+  assert.equal(await readFile(join(at.dir, "index.json"), "utf8"), text([named]));
+});
+
+test("a name that two entries share is refused; digests still work", async () => {
+  await using at = await newLayout();
+  const annotations = { "org.opencontainers.image.ref.name": "twice" };
+  const manifests = [await putImage(at.store, 1), await putImage(at.store, 2)];
+  const entries = manifests.map((d) => ({ ...d, annotations }));
+  await writeFile(join(at.dir, "index.json"), JSON.stringify({ schemaVersion: 2, manifests: entries }));
+  assert.equal(await codeOf(at.store.resolve("twice", call)), "store-invalid");
+  for (const d of manifests) assert.deepEqual(await at.store.resolve(d.digest, call), d);
+});
+
+test("content that no entry lists is found by digest, with the type it says", async () => {
+  await using at = await newLayout();
+  const d = await putImage(at.store);
+  assert.deepEqual(await at.store.resolve(d.digest, call), d);
+  const bytes = Buffer.from("plain");
+  const blob = await at.store.ingest(MediaType.layerTar, fromBytes(bytes), call);
+  assert.deepEqual(await at.store.resolve(blob.digest, call), {
+    ...blob,
+    mediaType: "application/octet-stream",
+  });
+});
+
+test("a damaged blob is not read as a whole, and a put mends one of the wrong size", async () => {
+  await using at = await newLayout();
+  const bytes = someBytes(5000);
+  const d = layerOf(bytes);
+  await at.store.put(d, fromBytes(bytes), call);
+  const path = join(at.dir, "blobs", ...d.digest.split(":"));
+  const read = (): Promise<Uint8Array> => collect(at.store.read(d, call), 10_000, "blob");
+  await writeFile(path, someBytes(5000, 2));
+  assert.equal(await codeOf(read), "digest-mismatch");
+  await writeFile(path, bytes.subarray(0, 4999));
+  assert.equal(await codeOf(read), "size-mismatch");
+  await writeFile(path, someBytes(6000));
+  assert.equal(await codeOf(read), "size-mismatch");
+  assert.equal(await at.store.has(d, call), false);
+  await at.store.put(d, fromBytes(bytes), call);
+  assert.equal(await codeOf(read), "none");
+});
+
+const invalid: readonly [string, Readonly<Record<string, string>>, string, RegExp][] = [
+  ["no oci-layout", { "index.json": '{"manifests":[]}' }, "store-invalid", /oci-layout is missing/],
+  [
+    "no index.json",
+    { "oci-layout": '{"imageLayoutVersion":"1.0.0"}' },
+    "store-invalid",
+    /index\.json is missing/,
+  ],
+  [
+    "a version from the future",
+    { "oci-layout": '{"imageLayoutVersion":"2.0.0"}' },
+    "store-invalid",
+    /"2\.0\.0"/,
+  ],
+  ["a marker that is no JSON", { "oci-layout": "hello" }, "store-invalid", /oci-layout is not JSON/],
+  [
+    "an index that is a list",
+    { "oci-layout": '{"imageLayoutVersion":"1.0.0"}', "index.json": "[]" },
+    "store-invalid",
+    /index\.json is not a JSON object/,
+  ],
+  [
+    "an index without manifests",
+    { "oci-layout": '{"imageLayoutVersion":"1.0.0"}', "index.json": "{}" },
+    "store-invalid",
+    /index\.json has no list of manifests/,
+  ],
+];
+
+for (const [what, files, code, message] of invalid) {
+  test(`not a layout: ${what}`, async () => {
+    await using at = await folder();
+    for (const [name, text] of Object.entries(files)) await writeFile(join(at.path, name), text);
+    const before = await filesBelow(at.path);
+    await assert.rejects(openLayout(at.path, {}, call), { code, message });
+    assert.deepEqual(await filesBelow(at.path), before);
+  });
+}
+
+test("an entry with a broken digest is an error that names the file", async () => {
+  await using at = await newLayout();
+  const annotations = { "org.opencontainers.image.ref.name": "bad" };
+  const manifests = [
+    { mediaType: MediaType.manifest, digest: "sha256:../../etc/passwd", size: 1, annotations },
+  ];
+  await writeFile(join(at.dir, "index.json"), JSON.stringify({ schemaVersion: 2, manifests }));
+  await assert.rejects(at.store.resolve("bad", call), {
+    code: "manifest-invalid",
+    message: /index\.json.*bad/,
+  });
+});
+
+test("a folder that is missing is told; a folder with other things is not made a layout", async () => {
+  await using at = await folder();
+  assert.equal(await codeOf(openLayout(join(at.path, "missing"), {}, call)), "not-found");
+  await mkdir(join(at.path, "home"));
+  await writeFile(join(at.path, "home", "letter.txt"), "dear");
+  assert.equal(await codeOf(openLayout(join(at.path, "home"), { create: true }, call)), "store-invalid");
+  assert.deepEqual(await filesBelow(at.path), ["home", "home/letter.txt"]);
+});
+
+test("many stores over one folder at once: no tag is lost, no leftovers", async () => {
+  await using at = await newLayout();
+  const stores = await Promise.all(
+    Array.from({ length: 6 }, () => openLayout(at.dir, { create: true }, call)),
+  );
+  await Promise.all(
+    stores.map(async (store, i) => {
+      for (let round = 0; round < 3; round++)
+        await store.tag(`t${i}-${round}`, await putImage(store, round), call);
+    }),
+  );
+  const tags = await gather(at.store.can.tags?.list(call));
+  assert.equal(tags.length, 18);
+  const left = (await at.residue()).filter((name) => name.startsWith(".imgvol/"));
+  assert.deepEqual(left, [".imgvol/lock", ".imgvol/writers"]);
+});
+
+test("one write's abort does not disturb another's", async () => {
+  await using at = await newLayout();
+  const gone = new AbortController();
+  const bytes = someBytes(100_000);
+  const slow = at.store.ingest(
+    MediaType.layerTar,
+    {
+      async *open() {
+        yield bytes.subarray(0, 50_000);
+        gone.abort();
+        yield bytes.subarray(50_000);
+      },
+    },
+    { signal: gone.signal },
+  );
+  const fine = at.store.ingest(MediaType.layerTar, fromBytes(bytes), call);
+  assert.equal(await codeOf(slow), "aborted");
+  assert.deepEqual(await fine, layerOf(bytes));
+});
