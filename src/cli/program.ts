@@ -50,7 +50,7 @@ export async function programFor(argv: readonly string[], run: Run): Promise<Com
   for (const listed of verbs) {
     const command = program.command(listed.name).summary(listed.summary).helpGroup(`${listed.group}:`);
     if (listed.alias !== undefined) command.alias(listed.alias);
-    if (asked !== listed.name && asked !== listed.alias) continue;
+    if (asked === undefined || (asked !== listed.name && asked !== listed.alias)) continue;
     const { verb } = await listed.load();
     command.description(listed.summary);
     verb.define(command, run);
