@@ -8,7 +8,7 @@ export interface Job {
   /** Run before each round, outside the time. */
   readonly before?: string;
   /** Gives the bytes that the job sent, after it ran. */
-  bytes?(): number;
+  bytes?(): Promise<number>;
 }
 
 export interface Timing {
@@ -27,7 +27,7 @@ function shell(line: string, what: string): void {
 }
 
 /** Runs every job `rounds` times, in turn, after one round that does not count. */
-export function interleave(jobs: readonly Job[], rounds: number): readonly Timing[] {
+export async function interleave(jobs: readonly Job[], rounds: number): Promise<readonly Timing[]> {
   const seconds = new Map<string, number[]>(jobs.map((job) => [job.name, []]));
   const bytes = new Map<string, number>();
   for (let round = -1; round < rounds; round++) {
@@ -37,7 +37,7 @@ export function interleave(jobs: readonly Job[], rounds: number): readonly Timin
       shell(job.line, job.name);
       const took = (performance.now() - began) / 1000;
       if (round >= 0) seconds.get(job.name)?.push(took);
-      if (job.bytes !== undefined) bytes.set(job.name, job.bytes());
+      if (job.bytes !== undefined) bytes.set(job.name, await job.bytes());
     }
   }
   return jobs.map(({ name }) => ({ name, seconds: seconds.get(name) ?? [], bytes: bytes.get(name) }));
