@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { BaseError } from "./errors.ts";
+import { BaseError, isAbort } from "./errors.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "./http.ts";
 import { admit, hostName } from "./same-origin.ts";
 import type { ServeOptions } from "./serve-options.ts";
@@ -26,7 +26,7 @@ export async function answer(handler: HttpHandler, exchange: Exchange, options: 
     await send(await reply(handler, exchange, gone.signal, options), exchange, gone.signal, options);
   } catch (error) {
     // The status has been sent: only a cut connection still tells the client that the body is not whole.
-    if (!gone.signal.aborted) options.onError?.(error, nameOf(request));
+    if (!gone.signal.aborted && !isAbort(error)) options.onError?.(error, nameOf(request));
     response.destroy();
   }
 }
@@ -43,7 +43,7 @@ async function reply(
   } catch (error) {
     if (error instanceof BaseError && error.code === "host-refused") return errorResponse(421, error);
     if (error instanceof BaseError && error.code === "origin-refused") return errorResponse(403, error);
-    if (!signal.aborted) options.onError?.(error, nameOf(exchange.request));
+    if (!signal.aborted && !isAbort(error)) options.onError?.(error, nameOf(exchange.request));
     return errorResponse(500, undefined);
   }
 }
@@ -78,16 +78,24 @@ async function* bodyOf(
   idle: number,
 ): AsyncGenerator<Uint8Array> {
   if (waitsForContinue) response.writeContinue();
+  const cut = (cause?: unknown): BaseError =>
+    new BaseError("aborted", "the client went away in the middle of its request", { cause });
   // The timeout runs only while we wait for the client, never while a chunk is being worked on.
   request.socket.setTimeout(idle);
   // Leaving early must not destroy the socket: the answer goes over it.
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-    request.socket.setTimeout(0);
-    yield chunk;
-    request.socket.setTimeout(idle);
+  const chunks = request.iterator({ destroyOnReturn: false });
+  try {
+    for (;;) {
+      const next = await chunks.next().catch((error: unknown) => Promise.reject(cut(error)));
+      request.socket.setTimeout(0);
+      if (next.done === true) break;
+      yield next.value;
+      request.socket.setTimeout(idle);
+    }
+  } finally {
+    await chunks.return?.();
   }
-  request.socket.setTimeout(0);
-  if (!request.complete) throw new BaseError("aborted", "the client went away in the middle of its request");
+  if (!request.complete) throw cut();
 }
 
 async function send(

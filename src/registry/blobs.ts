@@ -48,6 +48,8 @@ export async function deleteBlob(ask: Ask): Promise<HttpResponse> {
   if (deletes === undefined) {
     throw new RegistryError("method-unsupported", `${repository.store.origin} deletes nothing`);
   }
+  // It may be a manifest, too: then that is gone as well.
+  await repository.manifests.delete(blob.digest);
   await deletes.delete(blob, ask.call);
   return { status: 202, headers: { "docker-content-digest": blob.digest } };
 }

@@ -1,4 +1,4 @@
-import type { HttpHandler, HttpRequest, HttpResponse } from "../base/index.ts";
+import { type HttpHandler, type HttpRequest, type HttpResponse, isAbort } from "../base/index.ts";
 import { errorAnswer, failureAnswer } from "./answer.ts";
 import { type Resource, repositoryName } from "./ask.ts";
 import type { Backing } from "./backing.ts";
@@ -56,7 +56,8 @@ export function registryHandler(backing: Backing, options: RegistryOptions = {})
         return finish(request, await route(request, backing, sessions, options));
       } catch (error) {
         const answer = errorAnswer(error);
-        if (answer === undefined && !request.signal.aborted) options.onError?.(error, request);
+        const gone = request.signal.aborted || isAbort(error);
+        if (answer === undefined && !gone) options.onError?.(error, request);
         return finish(request, answer ?? failureAnswer());
       }
     },

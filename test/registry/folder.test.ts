@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fromBytes, quietCall, temporaryFolder } from "../../src/base/index.ts";
+import { digestOf, MediaType } from "../../src/oci/index.ts";
+import { folderBacking, registryHandler, startRegistry } from "../../src/registry/index.ts";
+import { openLayout } from "../../src/store/index.ts";
+import { exchange, manifestOf, pushBlob, pushImage, sha256 } from "./exchange.ts";
+
+/** Runs `work` over a registry on `dir`, and closes it. */
+async function over(
+  dir: string,
+  work: (r: ReturnType<typeof registryHandler>) => Promise<void>,
+): Promise<void> {
+  await using backing = await folderBacking(dir);
+  await using registry = registryHandler(backing, {
+    onError: (error) => {
+      throw error;
+    },
+  });
+  await work(registry);
+}
+
+test("what was pushed is there after a restart: tags, digests, referrers; uploads on their way are not", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-registry-");
+  const subject = { mediaType: MediaType.manifest, digest: sha256("subject"), size: 7 };
+  let digest = "";
+  let upload = "";
+  await over(folder.path, async (registry) => {
+    digest = await pushImage(registry, "a/b", "v1", { subject });
+    upload = (await exchange(registry, "POST", "/v2/a/b/blobs/uploads/")).headers["location"] ?? "";
+    await exchange(registry, "PATCH", upload, { body: "bytes" });
+    assert.equal((await readdir(join(folder.path, "_uploads"))).length, 1);
+  });
+  assert.deepEqual(await readdir(join(folder.path, "_uploads")), []);
+  await writeFile(join(folder.path, "_uploads", "left-behind"), "by a crash");
+  await over(folder.path, async (registry) => {
+    assert.deepEqual(await readdir(join(folder.path, "_uploads")), []);
+    for (const reference of ["v1", digest]) {
+      const answer = await exchange(registry, "GET", `/v2/a/b/manifests/${reference}`);
+      assert.equal(answer.headers["docker-content-digest"], digest);
+    }
+    const referrers = await exchange(registry, "GET", `/v2/a/b/referrers/${subject.digest}`);
+    assert.equal(JSON.parse(referrers.body.toString()).manifests[0].digest, digest);
+    assert.deepEqual((await exchange(registry, "GET", upload)).errors, ["BLOB_UPLOAD_UNKNOWN"]);
+  });
+});
+
+test("a repository is an image layout: read by others, and written by others", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-registry-");
+  const call = quietCall();
+  const manifest = Buffer.from(manifestOf("{}", []));
+  const child = { mediaType: MediaType.manifest, digest: digestOf(manifest), size: manifest.length };
+  const index = Buffer.from(
+    JSON.stringify({ schemaVersion: 2, mediaType: MediaType.index, manifests: [child] }),
+  );
+  await mkdir(join(folder.path, "theirs"));
+  {
+    await using layout = await openLayout(join(folder.path, "theirs", "_layout"), { create: true }, call);
+    await layout.put(
+      { mediaType: MediaType.config, digest: sha256("{}"), size: 2 },
+      fromBytes(Buffer.from("{}")),
+      call,
+    );
+    await layout.put(child, fromBytes(manifest), call);
+    await layout.tag("v1", await layout.ingest(MediaType.index, fromBytes(index), call), call);
+  }
+  await over(folder.path, async (registry) => {
+    const top = await exchange(registry, "GET", "/v2/theirs/manifests/v1");
+    assert.deepEqual([top.status, top.headers["content-type"]], [200, MediaType.index]);
+    const below = await exchange(registry, "GET", `/v2/theirs/manifests/${child.digest}`);
+    assert.deepEqual([below.status, below.headers["content-type"]], [200, MediaType.manifest]);
+    const digest = await pushImage(registry, "ours", "v1");
+    await using layout = await openLayout(join(folder.path, "ours", "_layout"), {}, call);
+    assert.equal((await layout.resolve("v1", call)).digest, digest);
+  });
+});
+
+test("a mounted blob is one file under two names", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-registry-");
+  await over(folder.path, async (registry) => {
+    const digest = await pushBlob(registry, "a", "shared");
+    await exchange(registry, "POST", `/v2/b/blobs/uploads/?mount=${digest}&from=a`);
+    const path = (name: string): string => join(folder.path, name, "_layout", "blobs", ...digest.split(":"));
+    assert.equal(await readFile(path("b"), "utf8"), "shared");
+    await exchange(registry, "DELETE", `/v2/a/blobs/${digest}`);
+    assert.equal(await readFile(path("b"), "utf8"), "shared");
+  });
+});
+
+test("two servers cannot have one folder; the second may when the first is gone", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-registry-");
+  const options = { host: "127.0.0.1", port: 0, dir: folder.path };
+  const first = await startRegistry(options, quietCall());
+  await assert.rejects(startRegistry(options, quietCall()), { code: "registry-locked" });
+  // A start that fails later gives the folder back.
+  await first[Symbol.asyncDispose]();
+  await using other = await startRegistry({ host: "127.0.0.1", port: 0 }, quietCall());
+  await assert.rejects(startRegistry({ ...options, port: other.port }, quietCall()), { code: "port-in-use" });
+  await using _second = await startRegistry(options, quietCall());
+});
+
+test("over a socket: a stored image is fetched, and a strange Host gets an OCI error", async () => {
+  await using registry = await startRegistry({ host: "127.0.0.1", port: 0 }, quietCall());
+  const digest = sha256("over the wire");
+  const pushed = await fetch(`${registry.url}/v2/w/blobs/uploads/?digest=${digest}`, {
+    method: "POST",
+    body: "over the wire",
+  });
+  assert.equal(pushed.status, 201);
+  assert.equal(await (await fetch(`${registry.url}/v2/w/blobs/${digest}`)).text(), "over the wire");
+  const foreign = await fetch(`${registry.url}/v2/`, { headers: { origin: "https://attacker.example" } });
+  assert.deepEqual([foreign.status, JSON.parse(await foreign.text()).errors[0].code], [403, "DENIED"]);
+});
