@@ -22,6 +22,8 @@ export type {
   TraceSummary,
   VolumeSource,
 } from "./records.ts";
+export { formatDuration, formatVolume, type RenderOptions, renderTrace } from "./render-trace.ts";
 export { VOLUME_DIGEST, VOLUME_REFERENCE } from "./resources.ts";
 export type { Encoding, Outcome, SignalName } from "./signals.ts";
+export { type SpanNode, type Step, spanTree, walkTree } from "./span-tree.ts";
 export { openStorage, type Storage, type StorageOptions } from "./storage.ts";
