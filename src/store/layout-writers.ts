@@ -4,8 +4,8 @@ import { type Call, errno, lock, syncFolder, tryLock } from "../base/index.ts";
 
 /**
  * Our own corner of a layout folder, which the image-spec leaves to implementations: `lock` guards index.json, and
- * each writer at work has a folder below `writers/` with the files that nobody may see yet and a lock that it holds. The
- * kernel frees that lock however the writer ends, so the next writer knows whose leftovers it may remove.
+ * each writer at work has a folder below `writers/` with the files that nobody may see yet, and beside it a lock that it
+ * holds. The kernel frees that lock however the writer ends, so the next writer knows whose leftovers it may remove.
  */
 export const CORNER = ".imgvol";
 
@@ -78,7 +78,7 @@ export class Writers {
       if (!this.#swept) await this.#sweep(writers);
       this.#swept = true;
       const path = await mkdtemp(join(writers, "w-"));
-      const held = await tryLock(join(path, "lock"), "exclusive");
+      const held = await tryLock(`${path}.lock`, "exclusive");
       if (held === undefined) throw new Error(`${path}: a new writer's lock is held by another`);
       return { path, held };
     });
@@ -86,10 +86,10 @@ export class Writers {
 
   async #sweep(writers: string): Promise<void> {
     await rm(join(this.#corner, "next"), { force: true });
-    for (const name of await readdir(writers)) {
+    for (const name of new Set((await readdir(writers)).map((n) => n.replace(/\.lock$/, "")))) {
       const path = join(writers, name);
-      await using dead = await tryLock(join(path, "lock"), "exclusive");
-      if (dead !== undefined) await rm(path, { recursive: true, force: true });
+      await using dead = await tryLock(`${path}.lock`, "exclusive");
+      if (dead !== undefined) await clear(path);
     }
   }
 
@@ -97,7 +97,7 @@ export class Writers {
     const mine = await folder.catch(() => undefined);
     if (mine === undefined) return;
     try {
-      await rm(mine.path, { recursive: true, force: true });
+      await clear(mine.path);
     } catch (error) {
       // Only leftovers: the next writer sweeps them.
       if (errno(error) === undefined) throw error;
@@ -105,4 +105,10 @@ export class Writers {
       await mine.held[Symbol.asyncDispose]();
     }
   }
+}
+
+/** A writer's folder, then its lock: beside the folder, so that whoever tries it never meets a folder that is going away. */
+async function clear(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true });
+  await rm(`${path}.lock`, { force: true });
 }
