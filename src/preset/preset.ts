@@ -110,6 +110,8 @@ export interface NpmPayload {
   readonly locks: Readonly<Record<string, string>>;
   /** Files of ours: their path in the volume -> where they stand, relative to `agents/`. */
   readonly files: Readonly<Record<string, string>>;
+  /** Regular expressions: what is left out, by its path in the volume. */
+  readonly drops: readonly string[];
 }
 
 /** One entry of a container's `env`, as in a pod. */

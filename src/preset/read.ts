@@ -78,10 +78,16 @@ function otlp(shape: Shape): OtlpAbility {
 }
 
 function payload(shape: Shape): PayloadRecipe {
-  const f = shape.fields("kind", "group", "artifact", "version", "file", "sha256", "locks", "files");
+  const f = shape.fields("kind", "group", "artifact", "version", "file", "sha256", "locks", "files", "drops");
   const version = f.version.text();
   if (f.kind.oneOf("maven", "npm") === "npm") {
-    return { kind: "npm", version, locks: f.locks.texts(), files: f.files.texts() };
+    return {
+      kind: "npm",
+      version,
+      locks: f.locks.texts(),
+      files: f.files.texts(),
+      drops: f.drops.list((d) => d.text()),
+    };
   }
   const [group, artifact, file] = [f.group.text(), f.artifact.text(), f.file.text()];
   return { kind: "maven", group, artifact, version, file, sha256: f.sha256.texts() };

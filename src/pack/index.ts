@@ -1,0 +1,7 @@
+export { type PackCode, PackError } from "./errors.ts";
+export { type ImageSpec, PLATFORMS, writeImage } from "./image.ts";
+export { FORMAT_ANNOTATION, type Packed, type PackOptions, pack } from "./pack.ts";
+export { type SourceCode, SourceError } from "./source-errors.ts";
+export { fetchNpmPackages, type NpmOptions } from "./source-npm.ts";
+export { type PresetSource, type PresetSourceOptions, presetSource } from "./source-preset.ts";
+export { type Source, sourcesTree } from "./sources.ts";

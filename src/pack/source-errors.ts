@@ -1,0 +1,23 @@
+import { ImgvolError } from "../base/index.ts";
+
+export type SourceCode =
+  /** No such file at the repository or registry. */
+  | "payload-missing"
+  /** The repository or registry wants other credentials. */
+  | "payload-denied"
+  /** The repository or registry failed, more than once. */
+  | "payload-unavailable"
+  /** The bytes are not those that were promised. */
+  | "payload-mismatch"
+  /** Nothing says what the bytes should be. */
+  | "payload-unverified"
+  /** A package with links, devices, or names that lead out of it. */
+  | "payload-unsafe"
+  /** The preset has no payload of this version, or none at all. */
+  | "payload-unknown"
+  /** Maven settings or an npm lock file that cannot be understood. */
+  | "settings-invalid"
+  | "lock-invalid";
+
+/** Errors of fetching what a preset packs. */
+export class SourceError extends ImgvolError<SourceCode> {}
