@@ -10,7 +10,7 @@ export { Network, type NetworkOptions } from "./network.ts";
 export { requestFollowing } from "./redirect.ts";
 export { discard, type RequestOptions, type Response, request } from "./request.ts";
 export { answeredInPlain } from "./request-failure.ts";
-export { isLoopback } from "./same-origin.ts";
+export { hostName, isLoopback } from "./same-origin.ts";
 export { type Listening, serve } from "./serve.ts";
 export type { ServeOptions } from "./serve-options.ts";
 export { formatBytes, printable } from "./text.ts";

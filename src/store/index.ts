@@ -1,5 +1,8 @@
+export { anonymous, type Credentials, type CredentialsProvider } from "./auth-credentials.ts";
+export { type Kept, type LoginOptions, login, logout } from "./auth-login.ts";
 export { type CopyOptions, type CopyResult, copy } from "./copy.ts";
 export { CopyError } from "./copy-sides.ts";
+export { credentialsFile, dockerCredentials } from "./credentials.ts";
 export { openLayout } from "./layout.ts";
 export type { Incoming, Medium } from "./medium.ts";
 export { memoryMedium, memoryStore } from "./memory.ts";
@@ -10,4 +13,6 @@ export {
   resolveManifest,
 } from "./read-manifest.ts";
 export { readSmall } from "./read-small.ts";
+export { openRemote } from "./remote.ts";
+export type { RemoteOptions, RetryOptions } from "./remote-options.ts";
 export { verified } from "./verified.ts";

@@ -1,0 +1,158 @@
+import {
+  type Call,
+  discard,
+  hostName,
+  isLoopback,
+  isPrivateAddress,
+  type Response,
+  request,
+  requestFollowing,
+} from "../base/index.ts";
+import { OciError } from "../oci/index.ts";
+import { type Asker, Authenticator, type Purpose } from "./auth.ts";
+import { anonymous } from "./auth-credentials.ts";
+import { asUnreachable, refusal } from "./remote-errors.ts";
+import type { RemoteOptions } from "./remote-options.ts";
+import { Patience } from "./remote-retry.ts";
+
+/** One request to a registry. */
+export interface Ask {
+  readonly method: string;
+  readonly url: URL;
+  readonly purpose: Purpose;
+  /** What it is about, for messages. */
+  readonly what: string;
+  /** The answers hoped for; any other is thrown as a {@link Refusal}. */
+  readonly expect: readonly number[];
+  readonly headers?: Readonly<Record<string, string>>;
+  /** A streamed body is sent once: what follows a failure is the caller's affair. */
+  readonly body?: Uint8Array | AsyncIterable<Uint8Array>;
+  /** The registry may have to work long before it answers: it moves or hashes a large blob. */
+  readonly patient?: boolean;
+}
+
+const PATIENT = 5;
+const IDLE_TIMEOUT = 60_000;
+
+/** A registry: where it is, who we are to it, and how often we try. Its repositories share one. */
+export class RemoteHost {
+  /** As users write it: `docker.io`, `localhost:5000`. */
+  readonly registry: string;
+  readonly url: URL;
+  readonly options: RemoteOptions;
+  readonly #authenticator: Authenticator;
+  #peer: string | undefined;
+
+  constructor(registry: string, options: RemoteOptions) {
+    this.registry = registry;
+    this.options = options;
+    this.url = urlOf(registry, options.plainHttp ?? []);
+    const asker: Asker = {
+      registry,
+      url: this.url,
+      headers: this.#common(),
+      network: options.network,
+      idleTimeout: options.idleTimeout,
+      isPublic: () => this.#isPublic(),
+    };
+    this.#authenticator = new Authenticator(asker, options.credentials ?? anonymous);
+  }
+
+  /**
+   * Asks, authenticates where it must, follows redirects (but with a streamed body), and tries again where that may help.
+   *
+   * @throws StoreError `unauthorized`, `denied`, `not-found`, `rate-limited`, `registry-error`, `registry-unreachable`;
+   *   BaseError `redirect-refused`; what the body throws
+   */
+  async ask(ask: Ask, call: Call): Promise<Response> {
+    const patience = new Patience(this.options.retry);
+    for (;;) {
+      try {
+        return await this.once(ask, call);
+      } catch (error) {
+        if (isStream(ask.body)) throw error;
+        await patience.afterFailure(error, call).catch((last: unknown) => {
+          throw asUnreachable(last, this.registry);
+        });
+      }
+    }
+  }
+
+  /** As {@link ask}, but once; errors of the connection come as they are. */
+  async once(ask: Ask, call: Call): Promise<Response> {
+    const own = ask.url.origin === this.url.origin;
+    const sent = own ? await this.#authenticator.before(ask.purpose, call) : undefined;
+    const response = await this.#send(ask, sent, call);
+    if (response.status === 401 && response.url.origin === this.url.origin) {
+      const field = response.headers.get("www-authenticate") ?? "";
+      const better = await this.#authenticator.after(field, ask.purpose, sent, call);
+      if (better !== undefined) {
+        if (isStream(ask.body)) throw await refusal(response, this.registry, ask.what, true);
+        await discard(response);
+        return this.#expect(ask, await this.#send(ask, better, call));
+      }
+    }
+    return this.#expect(ask, response);
+  }
+
+  /** Whether another address is fine to be sent to: its own network may send us around in itself. */
+  get publicOnly(): boolean {
+    return this.#isPublic();
+  }
+
+  async #send(ask: Ask, authorization: string | undefined, call: Call): Promise<Response> {
+    const own = ask.url.origin === this.url.origin;
+    const idle = this.options.idleTimeout ?? IDLE_TIMEOUT;
+    const { network } = this.options;
+    const asked = {
+      method: ask.method,
+      url: ask.url,
+      headers: {
+        ...this.#common(),
+        ...ask.headers,
+        ...(own && authorization !== undefined ? { authorization } : {}),
+      },
+      body: ask.body,
+      idleTimeout: ask.patient ? idle * PATIENT : idle,
+      publicOnly: !own && this.#isPublic(),
+      ...(network === undefined ? {} : { network }),
+    };
+    const response = await (isStream(ask.body) ? request : requestFollowing)(asked, call);
+    if (response.url.origin === this.url.origin) this.#peer = response.peer;
+    return response;
+  }
+
+  async #expect(ask: Ask, response: Response): Promise<Response> {
+    if (ask.expect.includes(response.status)) return response;
+    throw await refusal(response, this.registry, ask.what);
+  }
+
+  #common(): Record<string, string> {
+    // A body that a proxy compressed on its way would not have the digest it is asked for by.
+    return { "user-agent": this.options.userAgent ?? "imgvol", "accept-encoding": "identity" };
+  }
+
+  #isPublic(): boolean {
+    const isPrivate = this.options.network?.isPrivate ?? isPrivateAddress;
+    const address = this.#peer ?? hostName(this.url.host) ?? "";
+    return this.#peer === undefined ? !isLoopback(address) : !isPrivate(address);
+  }
+}
+
+function isStream(body: Ask["body"]): boolean {
+  return body !== undefined && !(body instanceof Uint8Array);
+}
+
+function urlOf(registry: string, plainHttp: readonly string[]): URL {
+  const host = registry === "docker.io" || registry === "index.docker.io" ? "registry-1.docker.io" : registry;
+  const name = hostName(host);
+  if (name !== undefined) {
+    const plain = isLoopback(name) || plainHttp.includes(registry) || plainHttp.includes(name);
+    const text = `${plain ? "http" : "https"}://${host}/`;
+    if (URL.canParse(text)) return new URL(text);
+  }
+  throw new OciError("reference-invalid", `not a registry: ${JSON.stringify(registry)}`, {
+    hint: "write host or host:port",
+    wrongUse: true,
+  });
+}

@@ -1,0 +1,101 @@
+import { type Call, collect, discard, type Response } from "../base/index.ts";
+import {
+  type Descriptor,
+  digester,
+  digestOf,
+  isDigest,
+  isObject,
+  MANIFEST_LIMIT,
+  MediaType,
+  StoreError,
+} from "../oci/index.ts";
+import { Refusal } from "./remote-errors.ts";
+import type { RemoteRepository } from "./remote-repository.ts";
+
+const ACCEPT: string = [
+  MediaType.index,
+  MediaType.manifest,
+  MediaType.dockerIndex,
+  MediaType.dockerManifest,
+  "*/*;q=0.1",
+].join(", ");
+
+export const acceptManifests: Readonly<Record<string, string>> = { accept: ACCEPT };
+
+/**
+ * What a tag or digest names. Which digest a tag names is the registry's word in any case, so a HEAD does where it says
+ * all; whatever is then read by that digest is checked against it.
+ */
+export async function resolveRemote(at: RemoteRepository, name: string, call: Call): Promise<Descriptor> {
+  const head = await at.ask("HEAD", `manifests/${name}`, [200, 404, 405], call, { headers: acceptManifests });
+  await discard(head);
+  const told = head.status === 200 ? describe(head, name) : undefined;
+  return told ?? readAndDescribe(at, name, call);
+}
+
+function describe(head: Response, name: string): Descriptor | undefined {
+  const digest = head.headers.get("docker-content-digest") ?? name;
+  const length = head.headers.get("content-length") ?? "";
+  const mediaType = mediaTypeOf(head);
+  if (mediaType === undefined || !isDigest(digest) || !/^\d{1,15}$/.test(length)) return undefined;
+  return { mediaType, digest, size: Number(length) };
+}
+
+async function readAndDescribe(at: RemoteRepository, name: string, call: Call): Promise<Descriptor> {
+  const response = await at.ask("GET", `manifests/${name}`, [200], call, { headers: acceptManifests });
+  const bytes = await collect(response.body, MANIFEST_LIMIT, `${at.origin}: the manifest ${name}`);
+  const told = response.headers.get("docker-content-digest") ?? name;
+  const hash = digester(isDigest(told) ? told : undefined);
+  hash.update(bytes);
+  const digest = hash.digest();
+  if (isDigest(told) && told !== digest) {
+    throw new StoreError("digest-mismatch", `${at.origin}: the manifest ${name} is ${digest}, not ${told}`, {
+      hint: "the registry, or something before it, changes what it stores",
+    });
+  }
+  const mediaType = mediaTypeOf(response) ?? statedType(bytes);
+  if (mediaType === undefined) {
+    throw new StoreError("registry-error", `${at.origin}: the manifest ${name} has no media type`);
+  }
+  return { mediaType, digest, size: bytes.length };
+}
+
+function mediaTypeOf(response: Response): string | undefined {
+  const type = response.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase() ?? "";
+  return /^application\/vnd\.[\w.+-]+$/.test(type) ? type : undefined;
+}
+
+/** The `mediaType` inside, for registries that serve manifests as plain JSON. */
+function statedType(bytes: Uint8Array): string | undefined {
+  try {
+    const json: unknown = JSON.parse(Buffer.from(bytes).toString("utf8"));
+    const type = isObject(json) ? json["mediaType"] : undefined;
+    return typeof type === "string" ? type : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Stores a manifest under its digest or a tag. */
+export async function putManifest(
+  at: RemoteRepository,
+  name: string,
+  d: Descriptor,
+  bytes: Uint8Array,
+  call: Call,
+): Promise<void> {
+  const headers = { "content-type": d.mediaType };
+  const put = (): Promise<Response> =>
+    at.ask("PUT", `manifests/${name}`, [201, 200, 202, 204], call, { headers, body: bytes, push: true });
+  const response = await put().catch((error: unknown) => {
+    // Registries that keep several copies may need a moment until each knows the blobs.
+    if (error instanceof Refusal && error.codes.includes("MANIFEST_BLOB_UNKNOWN")) return put();
+    throw error;
+  });
+  await discard(response);
+  const stored = response.headers.get("docker-content-digest");
+  if (stored === undefined || stored === d.digest || stored === digestOf(bytes)) return;
+  throw new StoreError("digest-mismatch", `${at.origin}: stored ${d.digest} as ${stored.slice(0, 140)}`, {
+    hint: "the registry changes manifests; an image there would not be the one that was pushed",
+  });
+}

@@ -1,0 +1,26 @@
+import type { Network } from "../base/index.ts";
+import type { CredentialsProvider } from "./auth-credentials.ts";
+
+/** How registries are talked to. Stores that were opened with one object share tokens and connections. */
+export interface RemoteOptions {
+  /** Who we are. Default: nobody. */
+  readonly credentials?: CredentialsProvider;
+  /** Registries (`host` or `host:port`) that speak plain HTTP, beside those on this machine. */
+  readonly plainHttp?: readonly string[];
+  /** Default `imgvol`. */
+  readonly userAgent?: string;
+  /** The longest wait for a registry to take or give the next bytes, in milliseconds. Default 60 s. */
+  readonly idleTimeout?: number;
+  readonly retry?: Partial<RetryOptions>;
+  /** Default: the process's. */
+  readonly network?: Network;
+}
+
+export interface RetryOptions {
+  /** How often one thing is tried without getting any further. Default 5. */
+  readonly attempts: number;
+  /** The first pause, in milliseconds; doubled each time, and varied so that clients do not come back together. Default 250. */
+  readonly delay: number;
+  /** The longest pause, in milliseconds, that a registry may ask for with `Retry-After`. Default 60 s. */
+  readonly longest: number;
+}

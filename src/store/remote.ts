@@ -1,0 +1,132 @@
+import { type Call, collect, discard } from "../base/index.ts";
+import {
+  type Capabilities,
+  type Descriptor,
+  isDigest,
+  isManifestLike,
+  isRepository,
+  MANIFEST_LIMIT,
+  OciError,
+  type Store,
+  StoreError,
+} from "../oci/index.ts";
+import type { Incoming, Medium } from "./medium.ts";
+import { Refusal } from "./remote-errors.ts";
+import { RemoteHost } from "./remote-host.ts";
+import { acceptManifests, putManifest, resolveRemote } from "./remote-manifests.ts";
+import type { RemoteOptions } from "./remote-options.ts";
+import { readRemote } from "./remote-read.ts";
+import { RemoteRepository } from "./remote-repository.ts";
+import { listTags } from "./remote-tags.ts";
+import { BlobUploads } from "./remote-upload.ts";
+import { verified } from "./verified.ts";
+
+/** A repository of a registry (OCI distribution-spec 1.1). Nothing is sent before it is used. */
+export function openRemote(
+  place: { readonly registry: string; readonly repository: string },
+  options: RemoteOptions = {},
+): Store {
+  if (!isRepository(place.repository)) {
+    throw new OciError("reference-invalid", `not a repository's name: ${JSON.stringify(place.repository)}`, {
+      wrongUse: true,
+    });
+  }
+  return verified(new RemoteMedium(new RemoteRepository(hostFor(place.registry, options), place.repository)));
+}
+
+const hosts = new WeakMap<RemoteOptions, Map<string, RemoteHost>>();
+
+/** One host for one registry and one set of options: tokens are shared by their repositories. */
+export function hostFor(registry: string, options: RemoteOptions): RemoteHost {
+  const known = hosts.get(options) ?? new Map<string, RemoteHost>();
+  hosts.set(options, known);
+  const host = known.get(registry) ?? new RemoteHost(registry, options);
+  known.set(registry, host);
+  return host;
+}
+
+/** Whose capabilities they are: a store is seen through its wrapper, but that passes them on. */
+const repositories = new WeakMap<Capabilities, RemoteRepository>();
+
+class RemoteMedium implements Medium {
+  readonly origin: string;
+  readonly can: Capabilities;
+  readonly #at: RemoteRepository;
+  readonly #uploads: BlobUploads;
+  /** What was pushed last: it is the one that is tagged next. */
+  #last: { readonly digest: string; readonly bytes: Uint8Array } | undefined;
+
+  constructor(at: RemoteRepository) {
+    this.#at = at;
+    this.origin = at.origin;
+    this.#uploads = new BlobUploads(at.host, at.name);
+    this.can = {
+      tags: { list: (call) => listTags(at, call) },
+      delete: {
+        untag: (name, call) => this.#delete(`manifests/${name}`, call),
+        delete: (d, call) => this.#delete(pathOf(d), call),
+      },
+      mount: { mount: (d, from, call) => this.#mount(d, from, call) },
+    };
+    repositories.set(this.can, at);
+  }
+
+  resolve(tagOrDigest: string, call: Call): Promise<Descriptor> {
+    return resolveRemote(this.#at, tagOrDigest, call);
+  }
+
+  async has(d: Descriptor, call: Call): Promise<boolean> {
+    const response = await this.#at.ask("HEAD", pathOf(d), [200, 404], call, { headers: acceptManifests });
+    await discard(response);
+    return response.status === 200;
+  }
+
+  open(d: Descriptor, from: number, call: Call): AsyncIterable<Uint8Array> {
+    return readRemote(this.#at, d, from, call);
+  }
+
+  async write(content: Incoming, call: Call): Promise<void> {
+    if (!isManifestLike(content.mediaType)) return this.#uploads.upload(content, call);
+    const bytes = await collect(content.source.open(0, call), MANIFEST_LIMIT, `${this.origin}: the manifest`);
+    const d = content.seal();
+    await putManifest(this.#at, d.digest, d, bytes, call);
+    this.#last = { digest: d.digest, bytes };
+  }
+
+  async tag(name: string, d: Descriptor, call: Call): Promise<void> {
+    const bytes =
+      this.#last?.digest === d.digest
+        ? this.#last.bytes
+        : await collect(verified(this).read(d, call), MANIFEST_LIMIT, `${this.origin}: the manifest`);
+    await putManifest(this.#at, name, d, bytes, call);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#last = undefined;
+  }
+
+  async #mount(d: Descriptor, from: Store, call: Call): Promise<boolean> {
+    const source = repositories.get(from.can);
+    if (source === undefined || source.host.registry !== this.#at.host.registry) return false;
+    return this.#uploads.mount(d.digest, source.name, call);
+  }
+
+  async #delete(path: string, call: Call): Promise<void> {
+    try {
+      await discard(await this.#at.ask("DELETE", path, [202, 200, 204], call));
+    } catch (error) {
+      const unsupported =
+        error instanceof Refusal && (error.status === 405 || error.codes.includes("UNSUPPORTED"));
+      if (!unsupported) throw error;
+      throw new StoreError("unsupported", `${this.origin}: the registry does not allow to delete`, {
+        hint: "registries often have to be configured to allow it",
+        cause: error,
+      });
+    }
+  }
+}
+
+function pathOf(d: Descriptor): string {
+  if (!isDigest(d.digest)) throw new OciError("digest-invalid", `not a digest: ${String(d.digest)}`);
+  return `${isManifestLike(d.mediaType) ? "manifests" : "blobs"}/${d.digest}`;
+}
