@@ -1,12 +1,11 @@
 // Preloaded (`node --import`) into a process that is to die: SIGKILL at its Nth file operation that changes the disk, or when N
 // bytes have been written. Counts across the main thread and its workers through a small shared file, so that points are
 // spread over everything the process does. The product knows nothing of this.
-
-// Preloaded (`node --import`) into a process that is to die: SIGKILL at its Nth file operation that changes the disk, or when N
-// bytes have been written. Counts across the main thread and its workers through a small shared file, so that points are
-// spread over everything the process does. The product knows nothing of this.
-import fs, { writeSync as countSync, fstatSync, openSync } from "node:fs";
+import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
+
+// Taken before they are wrapped below: an import would follow the wrapping, and count itself.
+const { writeSync: countSync, fstatSync, openSync } = fs;
 
 const operations = Number(process.env.KILL_AT_OPERATION ?? Number.POSITIVE_INFINITY);
 const bytes = Number(process.env.KILL_AT_BYTE ?? Number.POSITIVE_INFINITY);

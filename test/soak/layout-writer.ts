@@ -1,0 +1,35 @@
+// The process that layout-kill.ts kills: stores images in a layout for ever, saying each tag once it is there.
+// Usage: node layout-writer.ts DIR SEED
+import { type ByteSource, fromBytes, quietCall } from "../../src/base/index.ts";
+import { canonicalJson, type Descriptor, MediaType } from "../../src/oci/index.ts";
+import { copy, memoryStore, openLayout } from "../../src/store/index.ts";
+
+const [dir = "", seed = "0"] = process.argv.slice(2);
+const call = quietCall();
+
+/** Bytes that follow from `name`, in small pieces so that there are many moments to be killed at. */
+function layer(name: string, pieces: number): ByteSource {
+  return {
+    async *open(offset) {
+      for (let i = 0; i < pieces; i++) if (i * 8192 >= offset) yield Buffer.alloc(8192, `${name}-${i}`);
+    },
+  };
+}
+
+const store = await openLayout(dir, { create: true }, call);
+for (let n = 0; ; n++) {
+  const name = `s${seed}-${n}`;
+  const via = n % 2 === 0 ? store : memoryStore();
+  const put = (value: { mediaType: string }): Promise<Descriptor> =>
+    via.ingest(value.mediaType, fromBytes(canonicalJson(value)), call);
+  const layers = await Promise.all([
+    via.ingest(MediaType.layerTar, layer(name, 40), call),
+    via.ingest(MediaType.layerTar, layer("shared", 10), call),
+  ]);
+  const config = await put({ mediaType: MediaType.config, ...{ name } });
+  const manifest = await put({ mediaType: MediaType.manifest, ...{ schemaVersion: 2, config, layers } });
+  if (via === store) await store.tag(name, manifest, call);
+  else await copy(via, manifest.digest, store, name, {}, call);
+  process.stdout.write(`${name}\n`);
+  if (n % 5 === 4) await store.can.delete?.untag(`s${seed}-${n - 1}`, call);
+}
