@@ -1,0 +1,122 @@
+import { lstat, realpath } from "node:fs/promises";
+import { basename, dirname, join, normalize } from "node:path";
+import { errno } from "../base/index.ts";
+import { VolumeError } from "./errors.ts";
+import type { View } from "./view.ts";
+
+/**
+ * One step of making the private view. The words are those of the script in `view-script.ts`:
+ * `root` shows the root's entries on a small file system of our own, `parent` does so for another folder,
+ * `folder` makes a folder there, `seal` makes what was shown that way read-only, `bind` shows a volume.
+ */
+export type Step =
+  | readonly ["root", scratch: string]
+  | readonly ["parent", folder: string, mode: string]
+  | readonly ["folder", path: string]
+  | readonly ["seal", folder: string]
+  | readonly ["bind", source: string, target: string];
+
+/** Where nothing may be mounted: the kernel's own file systems, whose folders nobody can make (runc refuses them too). */
+const KERNEL = /^\/(?:proc|sys|dev)(?:\/|$)/;
+
+/**
+ * The steps that show `views` without making anything on the machine's own disks. A mount path that is missing is made
+ * inside the nearest folder that exists, whose entries are shown on a file system in memory; that folder itself is then
+ * read-only, so that what a command writes there fails instead of being lost.
+ *
+ * @param scratch an empty folder, used as a mount point where the root itself lacks a name
+ * @throws VolumeError `mount-path-invalid`, `mount-path-busy`
+ */
+export async function planView(views: readonly View[], scratch: string): Promise<Step[]> {
+  const parents = new Map<string, string>();
+  const folders: Step[] = [];
+  const binds: { target: string; source: string }[] = [];
+  const sorted = [...views].sort((a, b) =>
+    Buffer.compare(Buffer.from(a.mountPath), Buffer.from(b.mountPath)),
+  );
+  for (const view of sorted) {
+    const { target, anchor } = await locate(view.mountPath);
+    if (binds.some((b) => b.target === target)) {
+      throw new VolumeError("mount-path-busy", `two volumes are to be mounted at ${view.mountPath}`, {
+        wrongUse: true,
+      });
+    }
+    const around = binds.findLast((b) => target.startsWith(`${b.target}/`));
+    if (around !== undefined) await mustHold(around, target);
+    else if (anchor !== undefined) {
+      parents.set(anchor, ((await lstat(anchor)).mode & 0o7777).toString(8).padStart(4, "0"));
+      folders.push(["folder", target]);
+    }
+    binds.push({ target, source: view.source });
+  }
+  const shown = [...parents].sort(([a], [b]) => a.length - b.length);
+  return [
+    ...shown.map(([path, mode]): Step => (path === "/" ? ["root", scratch] : ["parent", path, mode])),
+    ...folders,
+    ...shown.map(([path]): Step => ["seal", path]),
+    ...binds.map(({ source, target }): Step => ["bind", source, target]),
+  ];
+}
+
+/**
+ * A mount path with the links of what exists resolved, and the nearest existing folder above it where it is missing.
+ */
+async function locate(mountPath: string): Promise<{ target: string; anchor?: string }> {
+  if (!mountPath.startsWith("/") || mountPath.includes("\0") || normalize(mountPath) === "/") {
+    throw invalid(mountPath, "a mount path is absolute, and not the root itself");
+  }
+  if (mountPath.split("/").includes("..")) throw invalid(mountPath, "a mount path has no ..");
+  let existing = normalize(mountPath).replace(/\/$/, "");
+  const missing: string[] = [];
+  for (;;) {
+    const kind = await kindOf(existing);
+    if (kind === "dangling") throw invalid(mountPath, `${existing} is a link that leads nowhere`);
+    if (kind === "other") throw invalid(mountPath, `${existing} is not a folder`);
+    if (kind === "folder") break;
+    missing.unshift(basename(existing));
+    existing = dirname(existing);
+  }
+  const anchor = await realpath(existing);
+  const target = join(anchor, ...missing);
+  if (KERNEL.test(target)) throw invalid(mountPath, "nothing can be mounted inside /proc, /sys or /dev");
+  return missing.length === 0 ? { target } : { target, anchor };
+}
+
+async function kindOf(path: string): Promise<"folder" | "missing" | "dangling" | "other"> {
+  try {
+    const found = await lstat(path);
+    if (found.isDirectory()) return "folder";
+    if (!found.isSymbolicLink()) return "other";
+    return (await lstat(await realpath(path))).isDirectory() ? "folder" : "other";
+  } catch (error) {
+    if (errno(error) !== "ENOENT") {
+      if (errno(error) === "ENOTDIR") return "missing";
+      throw new VolumeError(
+        "mount-path-invalid",
+        `${path} cannot be looked at: ${errno(error) ?? String(error)}`,
+        {
+          cause: error,
+        },
+      );
+    }
+    return (await lstat(path).catch(() => undefined)) === undefined ? "missing" : "dangling";
+  }
+}
+
+/** A mount inside another volume needs its folder there, as in a pod: the volume is read-only. */
+async function mustHold(around: { target: string; source: string }, target: string): Promise<void> {
+  let at = around.source;
+  for (const name of target.slice(around.target.length + 1).split("/")) {
+    at = join(at, name);
+    if ((await lstat(at).catch(() => undefined))?.isDirectory()) continue;
+    throw new VolumeError(
+      "mount-path-invalid",
+      `mkdir ${target}: read-only file system: the volume at ${around.target} has no such folder`,
+      { hint: "mount it elsewhere, or pack a folder of that name into the outer volume" },
+    );
+  }
+}
+
+function invalid(path: string, why: string): VolumeError {
+  return new VolumeError("mount-path-invalid", `cannot mount at ${path}: ${why}`, { wrongUse: true });
+}
