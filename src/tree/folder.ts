@@ -38,18 +38,18 @@ export function folderTree(root: string, options: FolderOptions = {}): Tree {
   return (call) => new Walk(root, options).entries(call);
 }
 
-/** The tree of a file alone, under its own name; a symbolic link is followed, since it was named. */
-export function fileTree(path: string, options: FolderOptions = {}): Tree {
-  const name = basename(path);
+/** The tree of a file alone, at its root as `name`; a symbolic link is followed, since it was named. */
+export function fileTree(path: string, options: FolderOptions = {}, name: string = basename(path)): Tree {
   return async function* () {
     const stat = refuse(path, () => statSync(path));
     if (!stat.isFile()) throw new BaseError("file-unreadable", `not a file or folder: ${printable(path)}`);
-    const walk = new Walk("", { ...options, followSymlinks: true });
-    const because = looksSecret(name, name, false);
+    const because = looksSecret(name, name, false) ?? ((stat.mode & 0o004) === 0 ? HIDDEN : undefined);
     if (because !== undefined) options.tell?.(warning("secret", name, because));
-    yield walk.file(name, path, stat);
+    yield new Walk(path, { ...options, followSymlinks: true }).file(name, path, stat);
   };
 }
+
+const HIDDEN = "not readable by all";
 
 interface Item {
   readonly name: string;
@@ -229,7 +229,7 @@ class Walk {
   #warnOfSecret(path: string, item: Item, stat: Stats): void {
     const open = item.folder ? 0o005 : 0o004;
     const hidden = (stat.isFile() || item.folder) && (stat.mode & open) !== open;
-    const because = looksSecret(path, item.name, item.folder) ?? (hidden ? "not readable by all" : undefined);
+    const because = looksSecret(path, item.name, item.folder) ?? (hidden ? HIDDEN : undefined);
     if (because !== undefined) this.#tell(warning("secret", path, because));
   }
 

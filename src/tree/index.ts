@@ -7,5 +7,6 @@ export { layersTree, type MergedLayers, mergeLayers } from "./layers.ts";
 export type { MetadataOptions } from "./metadata.ts";
 export { compareUtf8 } from "./order.ts";
 export { type TarTreeOptions, tarTree } from "./spool.ts";
+export { type TarCount, tarStream } from "./tar-stream.ts";
 export type { Tree } from "./tree.ts";
 export type { Tell } from "./warn.ts";

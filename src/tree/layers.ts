@@ -14,8 +14,11 @@ export interface MergedLayers {
   readonly layerOrder: Tree;
   /** What a runtime would mount but imgvol does not carry: devices, extended attributes. */
   readonly told: readonly Finding[];
-  /** The entry at a path of the volume; links on the way are followed within the volume, one at the end is not. */
-  find(path: string): Entry | undefined;
+  /**
+   * The entry at a path of the volume, the root's where empty. Links on the way are followed within the volume, one at
+   * the end where asked; the entry has the path that leads to it without links.
+   */
+  find(path: string, follow?: boolean): Entry | undefined;
   /** The SHA-256 of a file's content, by the path of a file or hard link; undefined for anything else. */
   contentHash(path: string): string | undefined;
 }
@@ -47,12 +50,12 @@ export async function mergeLayers(
     tree: entries("tree"),
     layerOrder: entries("layer"),
     told: merged.told,
-    find(path) {
-      const node = merged.get(path);
-      return node && toEntry(path, node, new Cursors(store, layers, false), new Map());
+    find(path, follow) {
+      const found = merged.find(path, follow);
+      return found && toEntry(found.path, found.node, new Cursors(store, layers, false), new Map());
     },
     contentHash(path) {
-      const node = merged.get(path);
+      const node = merged.find(path)?.node;
       return node?.type === "file" ? node.content.hash?.toString("hex") : undefined;
     },
   };

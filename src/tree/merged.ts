@@ -34,6 +34,11 @@ export type LinkNode = Common & { readonly type: "symlink"; readonly target: str
 export type FolderNode = Common & { readonly type: "dir"; readonly children: Map<string, Node> };
 export type Node = FileNode | LinkNode | FolderNode;
 
+interface Step {
+  readonly name: string;
+  readonly node: FolderNode;
+}
+
 const ROOT: Stated = { mode: 0o755, uid: 0, gid: 0, mtime: 0 };
 const WHITEOUT = ".wh.";
 const OPAQUE = ".wh..wh..opq";
@@ -99,7 +104,7 @@ export class Merged {
         return { ...common, type: "symlink", target: header.target ?? "" };
       case "hardlink": {
         const target = cleanPath(header.target ?? "");
-        const first = target === undefined ? undefined : this.get(target);
+        const first = target === undefined ? undefined : this.find(target)?.node;
         if (first === undefined || first.type === "dir") {
           throw invalid(path, `is a hard link to ${header.target}, which is no file of the volume`);
         }
@@ -111,40 +116,58 @@ export class Merged {
     }
   }
 
-  /** The node at a path; links on the way are followed, a link at its end is not. */
-  get(path: string): Node | undefined {
-    const names = path.split("/");
-    const name = names.pop() ?? "";
-    return name === "" ? this.root : this.#folder(names)?.children.get(name);
+  /** The node at a path, with the path that leads to it without links; a link at the end is followed where asked. */
+  find(path: string, follow = false): { readonly path: string; readonly node: Node } | undefined {
+    let wanted = path;
+    for (let links = 0; ; links++) {
+      const names = wanted.split("/");
+      const name = names.at(-1) ?? "";
+      const whole = name === "" || name === "." || name === "..";
+      const way = this.#walk(whole ? names : names.slice(0, -1));
+      if (way === undefined) return undefined;
+      const folder = way.at(-1)?.node ?? this.root;
+      const node = whole ? folder : folder.children.get(name);
+      if (node === undefined) return undefined;
+      if (!follow || node.type !== "symlink") {
+        return { path: [...way.map((step) => step.name), ...(whole ? [] : [name])].join("/"), node };
+      }
+      if (links === MOST_LINKS) return undefined;
+      wanted = node.target.startsWith("/") ? node.target : [...names.slice(0, -1), node.target].join("/");
+    }
   }
 
-  /** Walks to a folder. With `make`, missing folders are made as it says, 0755. */
   #folder(names: readonly string[], make?: Common): FolderNode | undefined {
-    const way: FolderNode[] = [this.root];
+    const way = this.#walk(names, make);
+    return way && (way.at(-1)?.node ?? this.root);
+  }
+
+  /** The folders from below the root to a folder. With `make`, missing ones are made as it says, 0755. */
+  #walk(names: readonly string[], make?: Common): readonly Step[] | undefined {
+    const way: Step[] = [];
     const left = [...names].reverse();
     for (let links = 0; left.length > 0; ) {
-      const here = way.at(-1) ?? this.root;
+      const here = way.at(-1)?.node ?? this.root;
       const name = left.pop() ?? "";
       if (name === "" || name === ".") continue;
       if (name === "..") {
-        if (way.length > 1) way.pop();
+        way.pop();
         continue;
       }
       let next = here.children.get(name);
       if (next === undefined && make !== undefined) {
-        if (way.length > DEEPEST) throw invalid(names.join("/"), "lies too deep");
+        if (way.length >= DEEPEST) throw invalid(names.join("/"), "lies too deep");
         next = { ...make, stated: { ...make.stated, mode: 0o755 }, type: "dir", children: new Map() };
         here.children.set(name, next);
       }
       if (next === undefined || next.type === "file") return undefined;
-      if (next.type === "dir") way.push(next);
+      if (next.type === "dir") way.push({ name, node: next });
       else {
         if (++links > MOST_LINKS) return undefined;
-        if (next.target.startsWith("/")) way.length = 1;
+        if (next.target.startsWith("/")) way.length = 0;
         left.push(...next.target.split("/").reverse());
       }
     }
-    return way.at(-1);
+    return way;
   }
 
   #hide(names: readonly string[], name: string, layer: number): void {

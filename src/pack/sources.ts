@@ -1,0 +1,98 @@
+import { statSync } from "node:fs";
+import { basename, posix, resolve } from "node:path";
+import { BaseError, printable } from "../base/index.ts";
+import { cleanPath } from "../tar/index.ts";
+import {
+  composeTree,
+  type FolderOptions,
+  fileTree,
+  folderTree,
+  type Part,
+  type Tree,
+  TreeError,
+} from "../tree/index.ts";
+import { PackError } from "./errors.ts";
+
+/**
+ * What is packed: a folder or file of this machine, or a tree from elsewhere, which `name` names in messages.
+ *
+ * `target` is where it goes in the volume. A folder's, or a tree's, contents go into it; a file becomes it, or goes
+ * into it under its own name where it ends in `/`. Without a target, a tree and an only folder are the volume's root;
+ * else a source goes under its base name.
+ */
+export type Source = { readonly target?: string | undefined } & (
+  | { readonly path: string }
+  | { readonly tree: Tree; readonly name: string }
+);
+
+/**
+ * The one tree that sources make.
+ * @throws PackError `target-invalid`; BaseError `file-unreadable` for a source that is not there; TreeError `path-conflict`
+ */
+export function sourcesTree(sources: readonly Source[], options: FolderOptions): Tree {
+  const taken = new Map<string, string>();
+  const parts = sources.map((source) => {
+    const { part, place } = partOf(source, sources.length === 1, options);
+    const other = taken.get(place);
+    if (other !== undefined) {
+      throw new TreeError(
+        "path-conflict",
+        `two sources for one path: ${shown(place)}, from ${other} and ${part.origin}`,
+        {
+          hint: "give one of them another place with SOURCE=TARGET",
+          wrongUse: true,
+        },
+      );
+    }
+    taken.set(place, part.origin);
+    return part;
+  });
+  return composeTree(parts, options);
+}
+
+/** A source as a part, and the path that is all its own. */
+function partOf(source: Source, only: boolean, options: FolderOptions): { part: Part; place: string } {
+  if ("tree" in source) {
+    const target = clean(source.target ?? "");
+    return { part: { tree: source.tree, target, origin: printable(source.name) }, place: target };
+  }
+  const origin = printable(source.path);
+  const name = basename(resolve(source.path));
+  if (isFolder(source.path)) {
+    const target = clean(source.target ?? (only ? "" : name));
+    return { part: { tree: folderTree(source.path, options), target, origin }, place: target };
+  }
+  const wanted = source.target ?? name;
+  const place = clean(wanted.endsWith("/") || wanted === "" ? `${wanted}/${name}` : wanted);
+  if (place === "") throw outside(wanted);
+  const target = posix.dirname(place) === "." ? "" : posix.dirname(place);
+  return { part: { tree: fileTree(source.path, options, posix.basename(place)), target, origin }, place };
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch (cause) {
+    throw new BaseError("file-unreadable", `no such file or folder: ${printable(path)}`, {
+      cause,
+      wrongUse: true,
+    });
+  }
+}
+
+function clean(target: string): string {
+  const path = cleanPath(target);
+  if (path === undefined) throw outside(target);
+  return path;
+}
+
+function outside(target: string): PackError {
+  return new PackError("target-invalid", `not a path within the volume: ${printable(target)}`, {
+    hint: "write it as it should appear below the mount path, for example lib/agent.jar",
+    wrongUse: true,
+  });
+}
+
+function shown(place: string): string {
+  return place === "" ? "the volume's root" : printable(place);
+}
