@@ -9,6 +9,7 @@ const BLOCK = 1024 * 1024;
 const WINDOW = 32 * 1024;
 /** The largest stored block (RFC 1951, section 3.2.4). */
 const STORED = 0xffff;
+const STORED_HEADER = 5;
 
 /** Magic, method deflate, no flags (so no name), time 0, no extra flags, OS unknown (RFC 1952, section 2.3). */
 const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
@@ -33,32 +34,45 @@ export async function* gzip(
   call: Call,
 ): AsyncGenerator<Uint8Array> {
   const pool = new BufferPool(BLOCK);
+  const storage = new BufferPool(BLOCK + STORED_HEADER * Math.ceil(BLOCK / STORED));
   const running = limiter(compressors());
   let checksum = 0;
   let size = 0;
   let window: Buffer | undefined;
 
-  const work = async ({ buffer, length }: Block): Promise<Buffer> => {
+  const work = async ({ buffer, length }: Block): Promise<Result> => {
     const block = buffer.subarray(0, length);
     checksum = crc32(block, checksum);
     size += length;
     const dictionary = window;
-    // A copy, because the buffer is used again. Only the last block is shorter than a window.
+    // A copy, because the buffer is used again. Only the last block may be shorter than a window.
     window = Buffer.from(block.subarray(-WINDOW));
     try {
-      if (how.storing && isIncompressible(block)) return store(block);
-      return await running(() => deflate(block, how.level, dictionary));
+      if (!how.storing || !isIncompressible(block)) {
+        return { bytes: await running(() => deflate(block, how.level, dictionary)) };
+      }
+      const borrowed = storage.take();
+      return { bytes: store(block, borrowed), borrowed };
     } finally {
       pool.give(buffer);
     }
   };
 
   yield HEADER;
-  yield* inOrder(cut(chunks, BLOCK, pool), 2 * compressors() + 2, work, call);
+  for await (const { bytes, borrowed } of inOrder(cut(chunks, BLOCK, pool), 2 * compressors(), work, call)) {
+    yield bytes;
+    if (borrowed) storage.give(borrowed);
+  }
   const trailer = Buffer.alloc(8);
   trailer.writeUInt32LE(checksum, 0);
   trailer.writeUInt32LE(size % 2 ** 32, 4);
   yield Buffer.concat([LAST_BLOCK, trailer]);
+}
+
+interface Result {
+  readonly bytes: Uint8Array;
+  /** The buffer below `bytes`, where it is to be used again. */
+  readonly borrowed?: Buffer;
 }
 
 /** Deflates a block so that it ends on a byte and is not the last. */
@@ -72,18 +86,16 @@ export function deflate(block: Uint8Array, level: number, dictionary?: Uint8Arra
   });
 }
 
-/** A block as deflate's stored blocks. */
-function store(block: Uint8Array): Buffer {
-  const count = Math.ceil(block.length / STORED);
-  const stored = Buffer.allocUnsafeSlow(block.length + 5 * count);
+/** Writes a block into `into` as deflate's stored blocks. */
+function store(block: Uint8Array, into: Buffer): Uint8Array {
   let to = 0;
   for (let at = 0; at < block.length; at += STORED) {
     const part = block.subarray(at, at + STORED);
-    to = stored.writeUInt8(0, to);
-    to = stored.writeUInt16LE(part.length, to);
-    to = stored.writeUInt16LE(part.length ^ 0xffff, to);
-    stored.set(part, to);
+    to = into.writeUInt8(0, to);
+    to = into.writeUInt16LE(part.length, to);
+    to = into.writeUInt16LE(part.length ^ 0xffff, to);
+    into.set(part, to);
     to += part.length;
   }
-  return stored;
+  return into.subarray(0, to);
 }

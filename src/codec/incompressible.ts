@@ -14,8 +14,8 @@ export function isIncompressible(block: Uint8Array): boolean {
 }
 
 /**
- * Chi-square against the uniform distribution with 255 degrees of freedom: random bytes give 255 ± 23, and 400 is far
- * beyond chance; text and machine code give tens of thousands.
+ * Chi-square against the uniform distribution with 255 degrees of freedom: random bytes give 255 ± 23,
+ * text and machine code tens of thousands. Compressed formats with some structure lie between, and the trial decides.
  */
 function isSpreadEvenly(block: Uint8Array): boolean {
   const counts = new Uint32Array(256);
@@ -38,6 +38,7 @@ function isWorthIt(block: Uint8Array): boolean {
   const trial = deflateRawSync(block.subarray(from, from + TRIAL), {
     level: 1,
     finishFlush: constants.Z_SYNC_FLUSH,
+    chunkSize: 2 * TRIAL,
   });
   return trial.length < TRIAL * 0.98;
 }

@@ -1,4 +1,3 @@
-import { crc32 } from "node:zlib";
 import { BaseError, type ByteSource, type Call, silent, type Task } from "../base/index.ts";
 import { type Compression, type Encoder, encoderFor, knownAnswer, type LayerFormat } from "../codec/index.ts";
 import {
@@ -44,6 +43,7 @@ export async function writeLayer(to: Store, tree: Tree, format: LayerFormat, cal
     const descriptor = await to.ingest(MEDIA_TYPES[encoder.compression], source, call);
     const pass = source.whole;
     if (!pass) throw new StoreError("store-invalid", `${to.origin} did not take the layer to its end`);
+    if (pass.digest !== undefined && pass.digest !== descriptor.digest) throw changedBetween();
     const told = (await knownAnswer(format.compression)) ? [] : [differs(encoder)];
     task.done();
     const { entries, bytes, diffId } = pass;
@@ -59,6 +59,8 @@ interface Pass {
   bytes: number;
   /** Undefined without compression, where it is the layer's digest: hashing once is enough. */
   diffId?: Digest;
+  /** Of the layer as this pass alone would have made it; only where the pass did not begin at the beginning. */
+  digest?: Digest;
 }
 
 /** A layer's bytes, made anew each time they are asked for. */
@@ -66,8 +68,6 @@ class LayerSource implements ByteSource {
   readonly #tree: Tree;
   readonly #encoder: Encoder;
   readonly #task: Task;
-  /** A checksum of each piece made so far: a later pass must make the same. */
-  readonly #ledger: number[] = [];
   /** Tar bytes of the current pass, for the progress. */
   #flown = 0;
   /** The last pass that came to its end. */
@@ -84,16 +84,16 @@ class LayerSource implements ByteSource {
     this.#flown = 0;
     this.whole = undefined;
     const pass: Pass = { entries: 0, bytes: 0 };
-    const pieces = this.#encoder.encode(this.#tar(pass, call), call);
-    let piece = 0;
+    const whole = offset > 0 ? digester() : undefined;
     let at = 0;
-    for await (const bytes of pieces) {
+    for await (const piece of this.#encoder.encode(this.#tar(pass, call), call)) {
       call.signal.throwIfAborted();
-      this.#same(piece++, crc32(bytes));
+      whole?.update(piece);
       const from = Math.max(0, offset - at);
-      at += bytes.length;
-      if (from < bytes.length) yield from === 0 ? bytes : bytes.subarray(from);
+      at += piece.length;
+      if (from < piece.length) yield from === 0 ? piece : piece.subarray(from);
     }
+    if (whole) pass.digest = whole.digest();
     this.whole = pass;
   }
 
@@ -107,16 +107,13 @@ class LayerSource implements ByteSource {
     }
     if (hash) pass.diffId = hash.digest();
   }
+}
 
-  #same(piece: number, checksum: number): void {
-    const before = this.#ledger[piece];
-    if (before === undefined) this.#ledger.push(checksum);
-    else if (before !== checksum) {
-      throw new BaseError("file-changed", "the files changed before all of the layer was stored", {
-        hint: "run again when nothing writes to them",
-      });
-    }
-  }
+/** What one pass stored and what the next went on with do not belong together. */
+function changedBetween(): BaseError {
+  return new BaseError("file-changed", "the files changed before all of the layer was stored", {
+    hint: "run again when nothing writes to them",
+  });
 }
 
 function differs(encoder: Encoder): Finding {
