@@ -7,7 +7,6 @@ export { openLayout } from "./layout.ts";
 export type { Incoming, Medium } from "./medium.ts";
 export { memoryMedium, memoryStore } from "./memory.ts";
 export { type OpenOptions, openStore } from "./open.ts";
-export { type OpenOptions, openStore } from "./open-store.ts";
 export {
   type ResolvedManifest,
   readConfig,
