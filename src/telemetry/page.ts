@@ -1,0 +1,73 @@
+import { readFile } from "node:fs/promises";
+import type { HttpHandler, HttpRequest, HttpResponse } from "../base/index.ts";
+
+const ASSETS: ReadonlyMap<string, readonly [file: URL, type: string]> = new Map([
+  ["/", [new URL("./page.html", import.meta.url), "text/html; charset=utf-8"]],
+  ["/page.css", [new URL("./page.css", import.meta.url), "text/css; charset=utf-8"]],
+  ["/page.mjs", [new URL("./page.mjs", import.meta.url), "text/javascript; charset=utf-8"]],
+  ["/icon.svg", [new URL("./icon.svg", import.meta.url), "image/svg+xml"]],
+]);
+
+// The page shows what strangers wrote: nothing of it may ever run, or be fetched from elsewhere.
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+const HEADERS = {
+  "content-security-policy": POLICY,
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "cross-origin-opener-policy": "same-origin",
+  "cache-control": "no-cache",
+} as const;
+
+/** The page and what belongs to it; everything else goes to `api`. */
+export function pageHandler(api: HttpHandler): HttpHandler {
+  return async (request) => (await asset(request)) ?? api(request);
+}
+
+/** To those without the token: the way to get in, for a person or for a program. The page's looks are no secret. */
+export const withoutToken: HttpHandler = async (request) => {
+  if (request.path === "/page.css" || request.path === "/icon.svg") {
+    const found = await asset(request);
+    if (found !== undefined) return found;
+  }
+  if (request.path.startsWith("/api/")) {
+    const message = "the dashboard's token is missing or wrong";
+    const hint = "send it as authorization: Bearer TOKEN, as in the URL that imgvol printed";
+    return {
+      status: 401,
+      headers: { ...HEADERS, "content-type": "application/json", "www-authenticate": "Bearer" },
+      body: Buffer.from(JSON.stringify({ error: { code: "unauthorized", message, hint } })),
+    };
+  }
+  return {
+    status: 401,
+    headers: { ...HEADERS, "content-type": "text/html; charset=utf-8" },
+    body: Buffer.from(LOCKED),
+  };
+};
+
+const LOCKED = `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>imgvol dashboard</title><link rel="icon" href="/icon.svg"><link rel="stylesheet" href="/page.css"></head>
+<body class="locked"><main><img src="/icon.svg" alt="" width="40" height="40"><h1>This dashboard has a key</h1>
+<p>Open the whole URL that <code>imgvol dashboard</code> printed in its terminal: it ends in <code>/login?t=…</code></p></main></body></html>
+`;
+
+async function asset(request: HttpRequest): Promise<HttpResponse | undefined> {
+  const found = ASSETS.get(request.path);
+  if (found === undefined) return undefined;
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    return { status: 405, headers: { ...HEADERS, allow: "GET, HEAD" } };
+  }
+  const [file, type] = found;
+  return { status: 200, headers: { ...HEADERS, "content-type": type }, body: await readFile(file) };
+}
