@@ -19,7 +19,7 @@ import { entryMode, entryTime, type MetadataOptions } from "./metadata.ts";
 import { compareUtf8, orderKey } from "./order.ts";
 import { changed, fileBody, ReadingRoom, refuse } from "./read-file.ts";
 import type { Tree } from "./tree.ts";
-import { looksSecret, NameWatch, type Tell, warning } from "./warn.ts";
+import { looksSecret, NameWatch, type Tell, unholdable, warning } from "./warn.ts";
 
 export interface FolderOptions extends MetadataOptions {
   /** Stores what symbolic links lead to, instead of the links. */
@@ -171,6 +171,11 @@ class Walk {
   /** The entry for one name, or undefined for what a volume cannot hold. */
   #visit(path: string, item: Item, level: Level): Entry | undefined {
     const full = this.#full(path);
+    const why = unholdable(item.name);
+    if (why !== undefined) {
+      this.#tell(warning("skipped", path, why));
+      return undefined;
+    }
     const stat = this.#stat(full);
     if (stat.isDirectory() !== item.folder) throw changed(full);
     level.watch.see(path, item.name);

@@ -8,7 +8,7 @@ import { TreeError } from "./errors.ts";
 import { entryMode, entryTime, type MetadataOptions } from "./metadata.ts";
 import { compareUtf8, nameOf, orderKey, parentsOf } from "./order.ts";
 import type { Tree } from "./tree.ts";
-import { looksSecret, NameWatch, type Tell, warning } from "./warn.ts";
+import { looksSecret, NameWatch, type Tell, unholdable, warning } from "./warn.ts";
 
 export interface TarTreeOptions extends MetadataOptions {
   readonly tell?: Tell | undefined;
@@ -115,6 +115,11 @@ class SpoolIndex {
     if (path === "") return;
     if (header.type === "char" || header.type === "block" || header.type === "fifo") {
       this.#tell(warning("skipped", path, header.type === "fifo" ? "a pipe" : "a device"));
+      return;
+    }
+    const why = path.split("/").map(unholdable).find(Boolean);
+    if (why !== undefined) {
+      this.#tell(warning("skipped", path, why));
       return;
     }
     if (header.xattrs) this.#tell(warning("xattr-dropped", path, header.xattrs.join(", ")));

@@ -47,6 +47,11 @@ export function warning(code: Warning, path: string, because?: string): Finding 
   return { code, severity, subject, message, fix: [fix] };
 }
 
+/** Why a volume cannot hold an entry of this name, or undefined: layers say with such names that something is gone. */
+export function unholdable(name: string): string | undefined {
+  return name.startsWith(".wh.") ? "its name is that of a whiteout, which hides files" : undefined;
+}
+
 const SECRET_NAMES: ReadonlySet<string> = new Set(
   ".npmrc .netrc .pypirc .pgpass .my.cnf .git-credentials .dockercfg .dockerconfigjson .htpasswd .envrc".split(
     " ",

@@ -140,6 +140,17 @@ test("sockets and pipes are skipped and told", () =>
     }
   }));
 
+test("names that a layer would read as whiteouts are left out and told", () =>
+  inFolder(async (root) => {
+    mkdirSync(join(root, ".wh.d"));
+    for (const f of ["x", ".wh.x", ".wh..wh..opq", ".wh.d/y"]) writeFileSync(join(root, f), "");
+    assert.deepEqual(await paths(folderTree(root)), ["x"]);
+    assert.deepEqual(
+      await told(root),
+      [".wh..wh..opq", ".wh.d", ".wh.x"].map((p) => `warning skipped ${p}`),
+    );
+  }));
+
 test("secrets, colliding and decomposed names, dropped bits are told", () =>
   inFolder(async (root) => {
     for (const d of [".git", "in"]) mkdirSync(join(root, d));

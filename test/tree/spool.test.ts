@@ -21,6 +21,7 @@ const lines = [
   "hardlink A m",
   "symlink l ../x",
   "char dev",
+  "file .wh.a 1",
 ];
 const expected = [
   'file A 644 0:0 0 3 "old"',
@@ -44,7 +45,15 @@ for (const [name, bytes, size] of [
       assert.deepEqual(await listing(tree), expected);
       assert.deepEqual(
         told.map((f) => `${f.code} ${f.subject}`),
-        ["skipped dev", "secret A", "case-collision a", "secret a", "secret m", "secret z/b"],
+        [
+          "skipped dev",
+          "skipped .wh.a",
+          "secret A",
+          "case-collision a",
+          "secret a",
+          "secret m",
+          "secret z/b",
+        ],
       );
     } finally {
       await rest[Symbol.asyncDispose]();
