@@ -10,7 +10,7 @@ const MAX_REDIRECTS = 10;
 /**
  * One request, and those that its redirects lead to. What may be secret stays on its origin: any header that is not in
  * {@link HARMLESS} is dropped for good once a redirect leaves it. Refused: from https to http, from a public host
- * to a private address, more than ten, and a streamed body (it cannot be sent twice).
+ * to a private address, more than ten, with a body to another origin, and with a streamed body (it cannot be sent twice).
  *
  * @throws BaseError `redirect-refused`, and what {@link request} throws
  */
@@ -48,6 +48,8 @@ function next(from: RequestOptions, response: Response, location: string): Reque
   to.password = "";
   const { body, ...rest } = changeMethod(from, response.status);
   if (body !== undefined && !(body instanceof Uint8Array)) throw refused(url, "of a streamed upload");
+  // A body may hold what is secret as well as a header does: a token, a password, what is being pushed.
+  if (body !== undefined && to.origin !== url.origin) throw refused(url, `of an upload, to ${to.host}`);
   const headers = Object.entries(rest.headers ?? {});
   return {
     ...rest,
