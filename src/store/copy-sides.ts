@@ -1,5 +1,5 @@
 import { type ByteSource, type Call, fromBytes, ImgvolError, isAbort, messageOf } from "../base/index.ts";
-import { type Descriptor, OciError, type Store } from "../oci/index.ts";
+import { type Descriptor, OciError, type Store, StoreError } from "../oci/index.ts";
 import { readUnverified } from "./verified.ts";
 
 /** An error of a copy: the code is the one of the store that failed, and `side` says which. */
@@ -91,15 +91,23 @@ export class CopySides {
     } catch (error) {
       task?.failed();
       if (isAbort(error) || call.signal.aborted) throw error;
-      // The destination found the bytes wrong as they came: so they are at the source.
-      const lied = error instanceof ImgvolError && /^(?:digest|size)-mismatch$/.test(error.code);
       if (broken !== undefined) throw new CopyError("source", source.origin, broken.error);
-      throw lied
-        ? new CopyError("source", source.origin, error)
-        : new CopyError("destination", this.#destination.origin, error);
+      throw wrongAtSource(error, d, source) ?? new CopyError("destination", this.#destination.origin, error);
     }
     task?.done();
   }
+}
+
+/** Where the destination found the bytes wrong as they came, they are wrong at the source. */
+function wrongAtSource(error: unknown, d: Descriptor, source: Store): CopyError | undefined {
+  if (!(error instanceof StoreError)) return undefined;
+  if (error.code !== "digest-mismatch" && error.code !== "size-mismatch") return undefined;
+  const what = error.code === "size-mismatch" ? `${d.size} bytes` : "the content that its digest says";
+  const found = new StoreError(error.code, `${source.origin}: ${d.digest} is not ${what}`, {
+    hint: "it is damaged there, or was changed on its way; try again",
+    cause: error,
+  });
+  return new CopyError("source", source.origin, found);
 }
 
 async function blaming<T>(side: CopyError["side"], store: Store, work: () => Promise<T>): Promise<T> {

@@ -1,4 +1,5 @@
-import { type ByteSource, type Call, collect, errno, fromFile } from "../base/index.ts";
+import { stat } from "node:fs/promises";
+import { type Call, collect, errno, fromFile } from "../base/index.ts";
 import {
   type Descriptor,
   type Digest,
@@ -48,10 +49,11 @@ export async function readJson(
   call: Call,
   limit: number,
 ): Promise<{ json: Json; indent: string }> {
-  const source: ByteSource = fromFile(path);
   let text: string;
   try {
-    text = Buffer.from(await collect(source.open(0, call), limit, path)).toString("utf8");
+    // Opening a named pipe would wait for ever.
+    if (!(await stat(path)).isFile()) throw new StoreError("store-invalid", `${path} is not a file`);
+    text = Buffer.from(await collect(fromFile(path).open(0, call), limit, path)).toString("utf8");
   } catch (cause) {
     if (errno(cause) !== "ENOENT" && errno(cause) !== "ENOTDIR") throw cause;
     throw new StoreError("store-invalid", `${path} is missing`, {

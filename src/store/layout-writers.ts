@@ -12,7 +12,7 @@ export const CORNER = ".imgvol";
 /** The unfinished files of one store's writes that run now; the folder is gone when none is. */
 export class Writers {
   readonly #corner: string;
-  #current: { folder: Promise<{ path: string; held: AsyncDisposable }>; users: number } | undefined;
+  #current: Registration | undefined;
   #swept = false;
   #count = 0;
 
@@ -28,11 +28,11 @@ export class Writers {
 
   /** Runs `work` with the path of a file that only it knows; whatever is left there afterwards is removed. */
   async withFile<T>(call: Call, work: (path: string) => Promise<T>): Promise<T> {
-    this.#current ??= { folder: this.#register(call), users: 0 };
+    this.#current ??= this.#register(call);
     const mine = this.#current;
     mine.users++;
     try {
-      const { path } = await mine.folder;
+      const { path } = await unlessAborted(mine.folder, call.signal);
       const file = join(path, String(++this.#count));
       try {
         return await work(file);
@@ -42,7 +42,8 @@ export class Writers {
     } finally {
       if (--mine.users === 0) {
         if (this.#current === mine) this.#current = undefined;
-        await this.#release(mine.folder);
+        mine.unwanted.abort();
+        await release(mine);
       }
     }
   }
@@ -69,10 +70,10 @@ export class Writers {
     await syncFolder(join(this.#corner, ".."));
   }
 
-  async #register(call: Call): Promise<{ path: string; held: AsyncDisposable }> {
-    // A registration is shared by writes with signals of their own: the first one's must not end the others.
-    const shared: Call = { signal: new AbortController().signal, progress: call.progress };
-    return await this.exclusively(shared, async () => {
+  /** For all writes of this store that run now: one caller's abort must not end the others. */
+  #register({ progress }: Call): Registration {
+    const unwanted = new AbortController();
+    const folder = this.exclusively({ signal: unwanted.signal, progress }, async () => {
       const writers = join(this.#corner, "writers");
       await mkdir(writers, { recursive: true, mode: 0o700 });
       if (!this.#swept) await this.#sweep(writers);
@@ -82,33 +83,56 @@ export class Writers {
       if (held === undefined) throw new Error(`${path}: a new writer's lock is held by another`);
       return { path, held };
     });
+    return { folder, unwanted, users: 0 };
   }
 
   async #sweep(writers: string): Promise<void> {
     await rm(join(this.#corner, "next"), { force: true });
-    for (const name of new Set((await readdir(writers)).map((n) => n.replace(/\.lock$/, "")))) {
+    for (const name of new Set((await readdir(writers)).map((n) => n.replace(/\.lock(?:-journal)?$/, "")))) {
       const path = join(writers, name);
       await using dead = await tryLock(`${path}.lock`, "exclusive");
       if (dead !== undefined) await clear(path);
     }
   }
+}
 
-  async #release(folder: Promise<{ path: string; held: AsyncDisposable }>): Promise<void> {
-    const mine = await folder.catch(() => undefined);
-    if (mine === undefined) return;
-    try {
-      await clear(mine.path);
-    } catch (error) {
-      // Only leftovers: the next writer sweeps them.
-      if (errno(error) === undefined) throw error;
-    } finally {
-      await mine.held[Symbol.asyncDispose]();
-    }
+interface Registration {
+  readonly folder: Promise<{ readonly path: string; readonly held: AsyncDisposable }>;
+  /** Ends the wait for the lock when no write wants the folder any more. */
+  readonly unwanted: AbortController;
+  users: number;
+}
+
+async function release(registration: Registration): Promise<void> {
+  const mine = await registration.folder.catch(() => undefined);
+  if (mine === undefined) return;
+  try {
+    await clear(mine.path);
+  } catch (error) {
+    // Only leftovers: the next writer sweeps them.
+    if (errno(error) === undefined) throw error;
+  } finally {
+    await mine.held[Symbol.asyncDispose]();
   }
 }
 
 /** A writer's folder, then its lock: beside the folder, so that whoever tries it never meets a folder that is going away. */
 async function clear(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true });
-  await rm(`${path}.lock`, { force: true });
+  // SQLite leaves a journal beside the lock of a process that was killed.
+  for (const file of [`${path}.lock-journal`, `${path}.lock`]) await rm(file, { force: true });
+}
+
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let stop = (): void => {};
+  const aborted = new Promise<never>((_resolve, reject) => {
+    stop = () => reject(signal.reason);
+  });
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
 }

@@ -124,6 +124,8 @@ class Layout implements Medium {
   }
 
   async *open(d: Descriptor, from: number, call: Call): AsyncIterable<Uint8Array> {
+    // Also where it is no file: opening a named pipe would wait for ever.
+    if ((await this.#sizeOf(d.digest)) === undefined) throw this.#missing(d.digest);
     try {
       yield* fromFile(this.#blob(d.digest)).open(from, call);
     } catch (error) {

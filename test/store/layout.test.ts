@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { collect, fromBytes, quietCall } from "../../src/base/index.ts";
-import { MediaType } from "../../src/oci/index.ts";
+import { collect, fromBytes, lock, quietCall } from "../../src/base/index.ts";
+import { type Descriptor, MediaType } from "../../src/oci/index.ts";
 import { openLayout } from "../../src/store/index.ts";
 import { codeOf, gather, layerOf, putImage, someBytes, storeContract } from "../contract/store.ts";
 import { filesBelow, newLayout } from "./layout-folder.ts";
@@ -205,4 +205,44 @@ test("one write's abort does not disturb another's", async () => {
   const fine = at.store.ingest(MediaType.layerTar, fromBytes(bytes), call);
   assert.equal(await codeOf(slow), "aborted");
   assert.deepEqual(await fine, layerOf(bytes));
+});
+
+test("a write can be aborted while another process holds the lock", async () => {
+  await using at = await newLayout();
+  const gone = new AbortController();
+  const start = async (): Promise<{ other: Promise<Descriptor> }> => {
+    await using _held = await lock(join(at.dir, ".imgvol", "lock"), "exclusive", call);
+    const waiting = at.store.ingest(MediaType.layerTar, fromBytes(someBytes(10)), { signal: gone.signal });
+    const other = at.store.ingest(MediaType.layerTar, fromBytes(someBytes(20)), call);
+    gone.abort();
+    assert.equal(await codeOf(waiting), "aborted");
+    assert.ok(!(await at.residue()).some((name) => name.includes("writers")));
+    return { other };
+  };
+  const { other } = await start();
+  assert.deepEqual(await other, layerOf(someBytes(20)));
+});
+
+test("a layout whose lock cannot be opened is read, and refuses to be written", async () => {
+  await using at = await newLayout();
+  const d = await putImage(at.store);
+  await rm(join(at.dir, ".imgvol", "lock"));
+  await mkdir(join(at.dir, ".imgvol", "lock"));
+  assert.deepEqual(await at.store.resolve(d.digest, call), d);
+  await assert.rejects(at.store.tag("v1", d, call), { code: "denied", message: new RegExp(at.dir) });
+  assert.equal(await codeOf(at.store.ingest(MediaType.layerTar, fromBytes(someBytes(5)), call)), "denied");
+});
+
+test("folders where files belong are told, not read", async () => {
+  await using at = await newLayout();
+  const d = layerOf(someBytes(10));
+  await mkdir(join(at.dir, "blobs", ...d.digest.split(":")));
+  assert.equal(await at.store.has(d, call), false);
+  assert.equal(await codeOf(collect(at.store.read(d, call), 100, "blob")), "not-found");
+  await rm(join(at.dir, "index.json"));
+  await mkdir(join(at.dir, "index.json"));
+  await assert.rejects(at.store.resolve("v1", call), {
+    code: "store-invalid",
+    message: /index\.json is not a file/,
+  });
 });
