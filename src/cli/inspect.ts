@@ -1,0 +1,35 @@
+import { formatBytes } from "../base/index.ts";
+import { type Inspection, inspect } from "../pack/index.ts";
+import { table } from "./io.ts";
+import { addRemoteFlags, opened, type RemoteFlags, remoteOptions } from "./opened.ts";
+import type { Verb } from "./verb.ts";
+
+export const verb: Verb = {
+  define(command, run) {
+    addRemoteFlags(command.argument("<ref>", "the image").option("--json", "the answer as JSON"))
+      .addHelpText(
+        "after",
+        "\nExamples:\n  imgvol inspect localhost:5001/agent:1\n  imgvol inspect oci:./layout:1 --json",
+      )
+      .action(
+        run(async (io, ref: string, options: RemoteFlags) => {
+          await using image = await opened(ref, remoteOptions(options), io);
+          const found = await inspect(image.store, image.wanted, io.call);
+          io.answer(found, () => described(found));
+          return 0;
+        }),
+      );
+  },
+};
+
+function described(i: Inspection): string {
+  const rows = i.platforms.flatMap((p) =>
+    p.layers.map((l) => [p.platform, l.compression, formatBytes(l.size), l.digest, l.diffId ?? "(none)"]),
+  );
+  const notes = Object.entries(i.annotations).map(([k, v]) => [k, v]);
+  return [
+    table(["DIGEST", "TYPE"], [[i.digest, i.mediaType]]),
+    table(["PLATFORM", "FORM", "SIZE", "LAYER", "DIFF_ID"], rows),
+    ...(notes.length === 0 ? [] : [table(["ANNOTATION", "VALUE"], notes)]),
+  ].join("\n\n");
+}

@@ -1,0 +1,49 @@
+import type { Command } from "commander";
+import { formatReference, parseReference, type Reference, type Store, wantedOf } from "../oci/index.ts";
+import { dockerCredentials, openStore, type RemoteOptions } from "../store/index.ts";
+import type { Io } from "./io.ts";
+import { version } from "./version-number.ts";
+
+/** The flags of every verb that talks to registries. */
+export interface RemoteFlags {
+  readonly plainHttp?: string[];
+}
+
+export function addRemoteFlags(command: Command): Command {
+  return command.option("--plain-http <host...>", "registries that speak HTTP, beside those on loopback");
+}
+
+/** How registries are reached: the user's credentials, and the flags. One object a command, so that its stores share tokens. */
+export function remoteOptions(flags: RemoteFlags): RemoteOptions {
+  return {
+    credentials: dockerCredentials(),
+    plainHttp: flags.plainHttp ?? [],
+    userAgent: `imgvol/${version()}`,
+  };
+}
+
+/** A reference with its store open. */
+export interface Opened extends AsyncDisposable {
+  readonly reference: Reference;
+  readonly store: Store;
+  /** What to ask the store for: the digest, else the tag, else `latest`. */
+  readonly wanted: string;
+}
+
+/** Reads a reference and opens its store; `create` makes a layout folder that is not there yet. */
+export async function opened(text: string, remote: RemoteOptions, io: Io, create = false): Promise<Opened> {
+  const reference = parseReference(text);
+  const store = await openStore(reference, { remote, create }, io.call);
+  return {
+    reference,
+    store,
+    wanted: wantedOf(reference),
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  };
+}
+
+/** `REF@sha256:…`: the last line that pack and copy answer, without the tag, which may move. */
+export function byDigest(reference: Reference, digest: Reference["digest"] & string): string {
+  const { tag: _, ...untagged } = reference;
+  return formatReference({ ...untagged, digest });
+}

@@ -1,0 +1,75 @@
+import { Option } from "commander";
+import { formatBytes } from "../base/index.ts";
+import { formatPlatform } from "../oci/index.ts";
+import { type PackOptions, PLATFORMS, pack } from "../pack/index.ts";
+import { copy } from "../store/index.ts";
+import { addRemoteFlags, byDigest, opened, type RemoteFlags, remoteOptions } from "./opened.ts";
+import { type PackFlags, packOptions } from "./pack-flags.ts";
+import { openSources } from "./sources.ts";
+import type { Verb } from "./verb.ts";
+
+interface Options extends RemoteFlags, PackFlags {
+  readonly tag: string[];
+  readonly repository?: string;
+}
+
+export const verb: Verb = {
+  define(command, run) {
+    addRemoteFlags(
+      command
+        .argument("<source[=target]...>", "folders, files, - (a tar on stdin), or preset:NAME[@VERSION]")
+        .requiredOption("-t, --tag <dest...>", "where the image goes; several are alike")
+        .option(
+          "--platform <list>",
+          "os/arch,… in one index, or none",
+          PLATFORMS.map(formatPlatform).join(","),
+        )
+        .addOption(
+          new Option("--compress <how>", "the layer's form")
+            .choices(["auto", "gzip", "zstd", "none"])
+            .default("auto"),
+        )
+        .option("--level <n>", "of compression (default: 6; zstd 3)")
+        .option("--ignore-file <file>", "what to leave out (default: the source's own .imgvolignore)")
+        .option("--keep-modes", "keep all mode bits (default: 0644, 0755)")
+        .option("--owner <uid:gid>", "of every file (default: 0:0)")
+        .option("--follow-symlinks", "pack what symbolic links lead to")
+        .option("--annotation <k=v...>", "on the manifests and the index")
+        .option("--split <size>", "several layers of at most this, for example 2GiB")
+        .option("--repository <url>", "where a preset's payload comes from")
+        .option("--strict", "publish nothing if there is a warning")
+        .option("--dry-run", "do all the work, store nothing")
+        .option("--json", "the answer as JSON"),
+    )
+      .addHelpText(
+        "after",
+        "\nExamples:\n  imgvol pack ./agent -t localhost:5001/agent:1\n  imgvol pack preset:otel-java -t oci:./layout:otel-java",
+      )
+      .action(
+        run(async (io, words: string[], options: Options) => {
+          const remote = remoteOptions(options);
+          const how: PackOptions = packOptions(options);
+          await using sources = await openSources(words, { ...how, repository: options.repository }, io);
+          const [first = "", ...rest] = options.tag;
+          await using to = await opened(first, remote, io, !how.dryRun);
+          const made = await pack(
+            sources.list,
+            to.store,
+            { ...how, tag: to.reference.tag ?? "latest" },
+            io.call,
+          );
+          const references = [byDigest(to.reference, made.digest)];
+          for (const other of how.dryRun ? [] : rest) {
+            await using copied = await opened(other, remote, io, true);
+            await copy(to.store, made.digest, copied.store, copied.reference.tag ?? "latest", {}, io.call);
+            references.push(byDigest(copied.reference, made.digest));
+          }
+          io.tell([...sources.told, ...made.told]);
+          const compressed = made.layers.reduce((sum, l) => sum + l.descriptor.size, 0);
+          io.say(`${made.entries} entries, ${formatBytes(made.bytes)} in ${formatBytes(compressed)}`);
+          io.answer({ references, ...made }, () => references.join("\n"));
+          return 0;
+        }),
+      );
+  },
+};

@@ -1,0 +1,65 @@
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { Finding } from "../base/index.ts";
+import { presetSource, type Source } from "../pack/index.ts";
+import { type TarTreeOptions, tarTree } from "../tree/index.ts";
+import type { Io } from "./io.ts";
+
+/** imgvol's cache folder (XDG base directory specification). */
+export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
+  return env["IMGVOL_CACHE"] || join(env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "imgvol");
+}
+
+export interface Sources extends AsyncDisposable {
+  readonly list: readonly Source[];
+  readonly told: readonly Finding[];
+}
+
+/** Reads `SOURCE[=TARGET]` words: folders and files, `-` for a tar on stdin, `preset:NAME[@VERSION]`. */
+export async function openSources(
+  words: readonly string[],
+  how: TarTreeOptions & { readonly repository?: string | undefined },
+  io: Io,
+): Promise<Sources> {
+  const list: Source[] = [];
+  const told: Finding[] = [];
+  const held: AsyncDisposable[] = [];
+  const sources: Sources = {
+    list,
+    told,
+    async [Symbol.asyncDispose]() {
+      for (const one of held.toReversed()) await one[Symbol.asyncDispose]();
+    },
+  };
+  try {
+    for (const word of words) {
+      const { source, target } = split(word);
+      const place = target === undefined ? {} : { target };
+      const preset = /^preset:([^@]*)(?:@(.*))?$/s.exec(source);
+      if (preset?.[1] !== undefined) {
+        const made = await presetSource(preset[1], preset[2], { ...how, cache: cacheFolder() }, io.call);
+        held.push(made);
+        told.push(...made.told);
+        list.push({ ...place, tree: made.tree, name: `${made.name}@${made.version}` });
+      } else if (source === "-") {
+        const made = await tarTree(process.stdin, how, io.call);
+        held.push(made);
+        list.push({ ...place, tree: made.tree, name: "the tar on stdin" });
+      } else {
+        list.push({ ...place, path: source });
+      }
+    }
+    return sources;
+  } catch (error) {
+    await sources[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** `=` parts source and target, unless a file of the whole name is there. */
+function split(word: string): { source: string; target?: string } {
+  const equals = word.lastIndexOf("=");
+  if (equals <= 0 || existsSync(word)) return { source: word };
+  return { source: word.slice(0, equals), target: word.slice(equals + 1) };
+}
