@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { quietCall, temporaryFolder } from "../../src/base/index.ts";
+import { startRegistry } from "../../src/registry/index.ts";
+import { imgvol } from "./imgvol.ts";
+
+/** A folder with what people pack, and a layout's place beside it. */
+async function project(): Promise<{ path: string; agent: string; layout: string } & AsyncDisposable> {
+  const folder = await temporaryFolder(tmpdir(), "imgvol-cli-");
+  const agent = join(folder.path, "agent");
+  await mkdir(join(agent, "lib", "empty"), { recursive: true });
+  await writeFile(join(agent, "agent.properties"), "level=info\n");
+  await writeFile(join(agent, "lib", "run.sh"), "#!/bin/sh\n", { mode: 0o755 });
+  await symlink("run.sh", join(agent, "lib", "latest"));
+  const { path } = folder;
+  return {
+    path,
+    agent,
+    layout: `oci:${join(path, "layout")}`,
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  };
+}
+
+test("a folder is packed, looked into and compared, all by its reference", async () => {
+  await using p = await project();
+  const packed = await imgvol(["pack", p.agent, "-t", `${p.layout}:1`]);
+  assert.equal(packed.code, 0, packed.stderr);
+  const pinned = packed.stdout.trim();
+  assert.match(pinned, /^oci:.*@sha256:[0-9a-f]{64}$/);
+  for (const ref of [`${p.layout}:1`, pinned]) {
+    const listed = await imgvol(["ls", ref]);
+    assert.equal(listed.stdout, "agent.properties\nlib/\nlib/empty/\nlib/latest\nlib/run.sh\n");
+  }
+  const long = (await imgvol(["ls", "-l", pinned, "lib"])).stdout;
+  assert.match(long, /^-rwxr-xr-x +0:0 +10 lib\/run\.sh$/m);
+  assert.match(long, /lib\/latest -> run\.sh$/m);
+  assert.equal((await imgvol(["cat", pinned, "agent.properties"])).stdout, "level=info\n");
+  const inspected = JSON.parse((await imgvol(["inspect", pinned, "--json"])).stdout);
+  assert.deepEqual(
+    inspected.platforms.map((one: { platform: string }) => one.platform),
+    ["linux/amd64", "linux/arm64"],
+  );
+
+  await writeFile(join(p.agent, "agent.properties"), "level=warn\n");
+  await imgvol(["pack", p.agent, "-t", `${p.layout}:2`]);
+  const same = await imgvol(["diff", pinned, `${p.layout}:1`]);
+  assert.deepEqual([same.code, same.stdout], [0, ""]);
+  const differs = await imgvol(["diff", `${p.layout}:1`, `${p.layout}:2`]);
+  assert.deepEqual([differs.code, differs.stdout], [1, "~ agent.properties (content)\n"]);
+  assert.equal((await imgvol(["tags", p.layout])).stdout, "1\n2\n");
+  assert.equal((await imgvol(["delete", `${p.layout}:2`])).code, 0);
+  assert.equal((await imgvol(["tags", p.layout])).stdout, "1\n");
+});
+
+test("the same folder gives the same digest, packed twice, copied there and back", async () => {
+  await using p = await project();
+  await using registry = await startRegistry({ host: "127.0.0.1", port: 0 }, quietCall());
+  const remote = `127.0.0.1:${registry.port}/agent`;
+  const digest = (line: string): string | undefined => line.trim().split("@").at(-1);
+  const first = await imgvol(["pack", p.agent, "-t", `${p.layout}:1`, "-t", `${remote}:1`]);
+  const both = first.stdout.trim().split("\n").map(digest);
+  assert.equal(both.length, 2, first.stderr);
+  assert.equal(both[0], both[1]);
+  const back = await imgvol(["copy", `${remote}:1`, `oci:${join(p.path, "back")}:1`]);
+  assert.equal(digest(back.stdout), both[0], back.stderr);
+  const again = await imgvol(["copy", `${remote}:1`, `oci:${join(p.path, "back")}:1`, "--json"]);
+  assert.equal(JSON.parse(again.stdout).copied, 0);
+});
+
+test("a tar on stdin is packed as the folder that it came from", async () => {
+  await using p = await project();
+  const tar = spawnSync("tar", ["-c", "-C", p.agent, "."], { maxBuffer: 1 << 24 }).stdout;
+  const folder = await imgvol(["pack", p.agent, "-t", `${p.layout}:folder`]);
+  const piped = await imgvol(["pack", "-", "-t", `${p.layout}:tar`], { input: tar });
+  assert.equal(piped.stdout, folder.stdout, piped.stderr);
+});
+
+const refused: readonly [
+  args: (p: { agent: string; layout: string; path: string }) => string[],
+  code: number,
+  said: RegExp,
+][] = [
+  [(p) => ["pack", join(p.path, "none"), "-t", `${p.layout}:1`], 2, /no such file or folder/],
+  [(p) => ["pack", p.agent, "-t", `${p.layout}:1`, "--split", "0"], 2, /--split: not a size/],
+  [(p) => ["pack", p.agent, "-t", `${p.layout}:1`, "--owner", "root"], 2, /--owner: not numbers/],
+  [(p) => ["pack", p.agent, "-t", `${p.layout}:1`, "--platform", "Linux"], 2, /not a platform/],
+  [(p) => ["pack", `${p.agent}=a`, `${p.agent}=a`, "-t", `${p.layout}:1`], 2, /two sources for one path/],
+  [
+    (p) => ["pack", "preset:nothing", "-t", `${p.layout}:1`],
+    2,
+    /no preset nothing\nhint: the presets are otel-java/,
+  ],
+  [(p) => ["pack", p.agent, "-t", `${p.layout}:1`, "--annotation", "x"], 2, /--annotation: not KEY=VALUE/],
+  [(p) => ["ls", `${p.layout}:1`], 3, /\nhint: /],
+  [(p) => ["copy", `${p.layout}:1`, `${p.layout}:1@sha256:${"0".repeat(64)}`], 3, /^error/],
+  [() => ["inspect", "127.0.0.1:1/none:1"], 3, /127\.0\.0\.1:1/],
+];
+
+test("what cannot be done is said with its code and leaves nothing behind", async () => {
+  await using p = await project();
+  for (const [args, code, said] of refused) {
+    const ran = await imgvol(args(p));
+    assert.equal(ran.code, code, `${args(p).join(" ")}\n${ran.stderr}`);
+    assert.match(ran.stderr, said);
+    assert.equal(ran.stdout, "");
+  }
+  const left = await readdir(p.path);
+  assert.deepEqual(
+    left.filter((name) => name !== "agent" && name !== "layout"),
+    [],
+  );
+});
+
+test("with --strict a secret is not published; without, it is told", async () => {
+  await using p = await project();
+  await writeFile(join(p.agent, ".env"), "TOKEN=x\n");
+  const strict = await imgvol(["pack", p.agent, "-t", `${p.layout}:1`, "--strict"]);
+  assert.equal(strict.code, 3);
+  assert.match(strict.stderr, /nothing was published.*\.env/);
+  assert.match((await imgvol(["ls", `${p.layout}:1`])).stderr, /^error/);
+  const told = await imgvol(["pack", p.agent, "-t", `${p.layout}:1`, "--quiet"]);
+  assert.equal(told.code, 0);
+  assert.match(told.stderr, /warning: .*\.env.*\[secret\]/);
+});
+
+test("SOURCE_DATE_EPOCH is a date for the image, and nonsense in it is refused", async () => {
+  await using p = await project();
+  const made = await imgvol(["pack", p.agent, "-t", `${p.layout}:1`], {
+    env: { SOURCE_DATE_EPOCH: "1700000000" },
+  });
+  assert.equal(made.code, 0, made.stderr);
+  const inspected = JSON.parse((await imgvol(["inspect", `${p.layout}:1`, "--json"])).stdout);
+  assert.equal(inspected.platforms[0].config.created, "2023-11-14T22:13:20Z");
+  const wrong = await imgvol(["pack", p.agent, "-t", `${p.layout}:2`], { env: { SOURCE_DATE_EPOCH: "now" } });
+  assert.deepEqual([wrong.code, wrong.stdout], [2, ""]);
+});
+
+test("passwords come by stdin, are checked with the registry, and are kept for the owner alone", async () => {
+  await using p = await project();
+  await using registry = await startRegistry({ host: "127.0.0.1", port: 0 }, quietCall());
+  const env = { DOCKER_CONFIG: p.path, REGISTRY_AUTH_FILE: "" };
+  const host = `127.0.0.1:${registry.port}`;
+  assert.equal((await imgvol(["login", host, "-u", "me"], { env })).code, 2);
+  const kept = await imgvol(["login", host, "-u", "me", "--password-stdin"], { env, input: "hush\n" });
+  assert.equal(kept.code, 0, kept.stderr);
+  assert.doesNotMatch(kept.stdout + kept.stderr, /hush/);
+  const file = join(p.path, "config.json");
+  assert.equal(
+    JSON.parse(await readFile(file, "utf8")).auths[host].auth,
+    Buffer.from("me:hush").toString("base64"),
+  );
+  assert.equal((await imgvol(["logout", host], { env })).code, 0);
+  assert.deepEqual(JSON.parse(await readFile(file, "utf8")).auths, {});
+});
