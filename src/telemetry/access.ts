@@ -52,7 +52,7 @@ function admitted(name: string, token: string): HttpResponse {
 }
 
 function presented(request: HttpRequest, name: string): string {
-  const bearer = /^Bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
+  const bearer = /^Bearer +(.+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
   if (bearer !== undefined) return bearer;
   for (const pair of (request.headers.get("cookie") ?? "").split(/[;,] */)) {
     if (pair.startsWith(`${name}=`)) return decoded(pair.slice(name.length + 1));

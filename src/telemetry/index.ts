@@ -20,6 +20,7 @@ export type {
   TimeWindow,
   Trace,
   TraceFilter,
+  TraceSource,
   TraceSummary,
   VolumeSource,
 } from "./records.ts";

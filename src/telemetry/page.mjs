@@ -48,11 +48,19 @@ function when(nanos) {
   return today ? time : `${date.format(at)} ${time}`;
 }
 
-/** The same service has the same colour on every visit. */
+const COLOURS = 8;
+const colours = new Map();
+
+/** A service keeps its colour on every visit, unless another one took it first. */
 function colour(service) {
+  const known = colours.get(service);
+  if (known !== undefined) return known;
   let hash = 0;
   for (const char of service) hash = (hash * 31 + char.codePointAt(0)) >>> 0;
-  return `s${hash % 8}`;
+  const taken = new Set([...colours.values()].slice(-COLOURS + 1));
+  while (taken.has(`s${hash % COLOURS}`)) hash++;
+  colours.set(service, `s${hash % COLOURS}`);
+  return colours.get(service);
 }
 
 const dot = (service) => el("span", { className: `dot ${colour(service)}`, "aria-hidden": "true" });
@@ -86,7 +94,12 @@ function drawServices(services) {
 }
 
 function serviceRow({ name, spans, points, logs, volumes }) {
-  const counts = [count(spans, "span"), count(points, "point"), count(logs, "log")].join(" · ");
+  const sent = [
+    [spans, "span"],
+    [points, "metric point"],
+    [logs, "log"],
+  ];
+  const counts = sent.flatMap(([n, noun]) => (n > 0 ? [count(n, noun)] : [])).join(" · ");
   const title = name === undefined ? "All services" : name;
   const button = el(
     "button",
@@ -141,7 +154,6 @@ function traceItem({ traceId }) {
 }
 
 function traceSummary(trace) {
-  const others = trace.services.filter((name) => name !== trace.service);
   const facts = el(
     "span",
     { className: "facts" },
@@ -151,9 +163,10 @@ function traceSummary(trace) {
   const title = el("span", { className: "title" }, trace.name || "(no name)");
   if (trace.errors > 0) title.append(" ", el("span", { className: "tag bad" }, `${trace.errors} failed`));
   const origin = el("span", { className: "origin" });
-  for (const name of [trace.service, ...others]) origin.append(el("span", {}, dot(name), name));
-  if (trace.volumes.length === 0) origin.append(el("span", {}, "no image volume named"));
-  origin.append(...trace.volumes.map(volume));
+  for (const source of trace.sources) {
+    const from = source.volume ? volume(source.volume) : "no image volume named";
+    origin.append(el("span", {}, dot(source.service), el("b", {}, source.service), " ", from));
+  }
   return [title, facts, origin];
 }
 
@@ -164,7 +177,7 @@ async function drawTree(details, traceId) {
   const ticks = el(
     "div",
     {},
-    ...[0, 1, 2, 3].map((n) => el("span", {}, duration(Math.round((total * n) / 4)))),
+    ...[0, 1, 2, 3].map((n) => el("span", {}, n === 0 ? "0" : duration(Math.round((total * n) / 4)))),
   );
   const tree = el(
     "div",

@@ -54,7 +54,6 @@ export function usedBytes(db: DatabaseSync): number {
   return (pragma(db, "page_count") - pragma(db, "freelist_count")) * pragma(db, "page_size");
 }
 
-/** One text for a volume, whichever record names it. */
-export function volumeKey({ reference, digest }: VolumeSource): string {
+function volumeKey({ reference, digest }: VolumeSource): string {
   return `${reference}\0${digest ?? ""}`;
 }

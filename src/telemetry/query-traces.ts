@@ -1,17 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Attributes } from "./attributes.ts";
 import { logs } from "./query-logs.ts";
-import { volumeKey } from "./query-services.ts";
-import type {
-  Span,
-  SpanEvent,
-  SpanKind,
-  SpanStatus,
-  Trace,
-  TraceFilter,
-  TraceSummary,
-  VolumeSource,
-} from "./records.ts";
+import type { Span, SpanEvent, SpanKind, SpanStatus, Trace, TraceFilter, TraceSummary } from "./records.ts";
 import { Conditions, LIST, limitOf, type Row, select, traceIdBytes } from "./row.ts";
 
 const SUMMARY = `SELECT t.trace_id, t.start, t.end, t.spans, t.errors,
@@ -58,29 +48,24 @@ export function trace(db: DatabaseSync, traceId: string): Trace | undefined {
 
 function summary(db: DatabaseSync, row: Row): TraceSummary {
   const traceId = row.hex("trace_id");
-  const services = new Set<string>();
-  const volumes = new Map<string, VolumeSource>();
-  const resources = select(
+  const service = row.text("service");
+  const sources = select(
     db,
     `SELECT DISTINCT r.service, r.volume_reference, r.volume_digest FROM trace_resources x
-       JOIN resources r ON r.id = x.resource WHERE x.trace_id = ? ORDER BY r.service, r.volume_reference`,
+       JOIN resources r ON r.id = x.resource WHERE x.trace_id = ?
+       ORDER BY r.service != ?, r.service, r.volume_reference, r.volume_digest`,
     traceIdBytes(traceId),
+    service,
   );
-  for (const resource of resources) {
-    services.add(resource.text("service"));
-    const volume = resource.volume();
-    if (volume !== undefined) volumes.set(volumeKey(volume), volume);
-  }
   return {
     traceId,
     name: row.text("name"),
-    service: row.text("service"),
+    service,
     start: row.nanos("start"),
     end: row.nanos("end"),
     spans: row.number("spans"),
     errors: row.number("errors"),
-    services: [...services],
-    volumes: [...volumes.values()],
+    sources: sources.map((source) => ({ service: source.text("service"), volume: source.volume() })),
   };
 }
 

@@ -30,8 +30,14 @@ export interface TraceSummary {
   readonly end: bigint;
   readonly spans: number;
   readonly errors: number;
-  readonly services: readonly string[];
-  readonly volumes: readonly VolumeSource[];
+  /** Who took part, and from which volume: the root's service first, then by name. */
+  readonly sources: readonly TraceSource[];
+}
+
+/** A service in a trace. One that ran from two volumes at a time is there twice. */
+export interface TraceSource {
+  readonly service: string;
+  readonly volume: VolumeSource | undefined;
 }
 
 export interface Trace extends TraceSummary {

@@ -60,13 +60,11 @@ function heading(trace: Trace, paint: Paint): string {
 }
 
 function sources(trace: Trace, paint: Paint): string[] {
-  const found = new Map<string, string>();
-  for (const { service, volume } of trace.records) {
+  return trace.sources.map(({ service, volume }) => {
     const from =
       volume === undefined ? paint("dim", "no volume named") : paint("cyan", printable(formatVolume(volume)));
-    found.set(`${service}\0${from}`, `  ${paint("green", printable(service))} ← ${from}`);
-  }
-  return [...found.values()];
+    return `  ${paint("green", printable(service))} ← ${from}`;
+  });
 }
 
 interface Drawn {

@@ -1,6 +1,7 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from "node:sqlite";
 import type { Attributes } from "./attributes.ts";
 import { TelemetryError } from "./errors.ts";
+import { storedNanos } from "./nanos.ts";
 import type { TimeWindow, VolumeSource } from "./records.ts";
 
 /** A row of a query, read column by column. Integers are bigints, since nanoseconds pass 2^53. */
@@ -77,7 +78,7 @@ export class Conditions {
     const known = values.filter((value) => value !== undefined);
     if (known.length < values.length) return this;
     this.#clauses.push(clause);
-    this.values.push(...known);
+    this.values.push(...known.map((value) => (typeof value === "bigint" ? storedNanos(value) : value)));
     return this;
   }
 

@@ -117,8 +117,11 @@ const trace: Trace = {
   end: 41_230_000n,
   spans: 4,
   errors: 1,
-  services: ["cart", "shop"],
-  volumes: [volume],
+  sources: [
+    { service: "shop", volume },
+    { service: "shop", volume: undefined },
+    { service: "cart", volume: { reference: "agent:2", digest: undefined } },
+  ],
   truncated: false,
   records: [
     span("GET /hello/{name}", undefined, 0, { end: 41_230_000n, volume }),

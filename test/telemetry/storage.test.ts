@@ -82,8 +82,25 @@ test("traces: by service, volume, time and failure, the latest first", async () 
     assert.deepEqual(await names(filter), expected, String(Object.entries(filter)));
   const [one] = await storage.traces({ service: "a" });
   assert.deepEqual(
-    [one?.traceId, one?.service, one?.services, one?.spans, one?.start, one?.end],
-    [traceId(1), "a", ["a", "b"], 2, T0 + 100n, T0 + 1110n],
+    [
+      one?.traceId,
+      one?.service,
+      one?.sources.map((s) => [s.service, s.volume?.reference]),
+      one?.spans,
+      one?.start,
+      one?.end,
+    ],
+    [
+      traceId(1),
+      "a",
+      [
+        ["a", VOLUME["imgvol.volume.reference"]],
+        ["b", undefined],
+      ],
+      2,
+      T0 + 100n,
+      T0 + 1110n,
+    ],
   );
 });
 
