@@ -1,14 +1,8 @@
-import { promisify } from "node:util";
-import { constants, zstdCompress } from "node:zlib";
+import { constants, createZstdCompress } from "node:zlib";
 import type { Call } from "../base/index.ts";
 import { BufferPool, compressors, cut, inOrder, limiter } from "./blocks.ts";
 
 const FRAME = 4 * 1024 * 1024;
-
-const compress: (
-  frame: Uint8Array,
-  how: { params: Record<number, number>; chunkSize: number },
-) => Promise<Buffer> = promisify(zstdCompress);
 
 /**
  * Independent zstd frames of 4 MiB of input, compressed by many threads (RFC 8878, section 3: frames may follow one another).
@@ -24,7 +18,7 @@ export async function* zstd(
   let any = false;
   const frames = inOrder(
     cut(chunks, FRAME, pool),
-    compressors() + 2,
+    compressors() + 1,
     async ({ buffer, length }) => {
       try {
         return await running(() => frame(buffer.subarray(0, length), level));
@@ -34,18 +28,20 @@ export async function* zstd(
     },
     call,
   );
-  for await (const bytes of frames) {
+  for await (const pieces of frames) {
     any = true;
-    yield bytes;
+    yield* pieces;
   }
   // No frame at all is no zstd stream.
-  if (!any) yield await frame(new Uint8Array(0), level);
+  if (!any) yield* await frame(new Uint8Array(0), level);
 }
 
-/** One whole frame with a checksum of its contents. */
-export function frame(bytes: Uint8Array, level: number): Promise<Buffer> {
-  return compress(bytes, {
+/** One whole frame with a checksum of its contents, in pieces: joining them would cost a copy of each frame in memory. */
+export function frame(bytes: Uint8Array, level: number): Promise<Buffer[]> {
+  const stream = createZstdCompress({
     params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 },
-    chunkSize: 1024 * 1024,
+    chunkSize: 512 * 1024,
   });
+  stream.end(bytes);
+  return stream.toArray();
 }
