@@ -1,6 +1,7 @@
 import * as plain from "node:http";
 import * as secure from "node:https";
 import type { AddressInfo, Socket } from "node:net";
+import { CHUNK } from "./bytes.ts";
 import { BaseError, errno, messageOf } from "./errors.ts";
 import { answer, type Exchange } from "./exchange.ts";
 import type { HttpHandler } from "./http.ts";
@@ -55,6 +56,8 @@ function create(options: ServeOptions): plain.Server {
     keepAliveTimeout: 65_000,
     connectionsCheckingInterval: 2000,
     noDelay: true,
+    // Bodies of gigabytes in pieces of 64 KiB spend their time between the pieces.
+    highWaterMark: CHUNK,
   };
   if (options.tls === undefined) return plain.createServer(settings);
   const { cert, key } = options.tls;

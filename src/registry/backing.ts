@@ -47,6 +47,11 @@ export interface ManifestRecord {
 /** The bytes of an upload so far; removed on dispose. */
 export interface Spool extends ByteSource, AsyncDisposable {
   readonly size: number;
+  /**
+   * Makes the bytes a blob of `to` as they lie, durably; false where they must be copied. Only for bytes whose digest
+   * was checked while they came in.
+   */
+  adopt(to: Repository, digest: Digest): Promise<boolean>;
   /** Adds to the end. The chunk may be reused when it returns. */
   append(chunk: Uint8Array): Promise<void>;
   /** Forgets what lies behind `size`. */

@@ -55,7 +55,7 @@ export async function folderBacking(dir: string): Promise<Backing> {
       yield* (await namesBelow(root, "")).sort();
     },
     link: (to, from, digest) => hardLink(blobAt(root, from, digest), blobAt(root, to, digest)),
-    spool: () => folderSpool(uploads),
+    spool: () => folderSpool(uploads, (path, to, digest) => hardLink(path, blobAt(root, to, digest))),
     async [Symbol.asyncDispose]() {
       for (const repository of await Promise.allSettled(open.values())) {
         if (repository.status === "fulfilled") await repository.value.store[Symbol.asyncDispose]();

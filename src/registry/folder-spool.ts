@@ -2,10 +2,14 @@ import { randomUUID } from "node:crypto";
 import { open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { asDiskError, CHUNK } from "../base/index.ts";
-import type { Spool } from "./backing.ts";
+import type { Digest } from "../oci/index.ts";
+import type { Repository, Spool } from "./backing.ts";
 
-/** The bytes of an upload in a private file below `folder`. Not synced: what a client is told is stored lies in a layout. */
-export async function folderSpool(folder: string): Promise<Spool> {
+/** The bytes of an upload in a private file below `folder`; `adopt` gives the file a second name, in a repository. */
+export async function folderSpool(
+  folder: string,
+  adopt: (path: string, to: Repository, digest: Digest) => Promise<boolean>,
+): Promise<Spool> {
   const path = join(folder, randomUUID());
   const file = await open(path, "wx+", 0o600);
   let size = 0;
@@ -23,6 +27,13 @@ export async function folderSpool(folder: string): Promise<Spool> {
         throw asDiskError(error, folder);
       }
       size += chunk.length;
+    },
+    async adopt(to, digest) {
+      // A write that failed half-way may have left bytes behind the last whole chunk.
+      await file.truncate(size);
+      await file.chmod(0o644);
+      await file.sync();
+      return await adopt(path, to, digest);
     },
     async truncate(to) {
       await file.truncate(to);

@@ -66,6 +66,7 @@ function memorySpool(): Spool {
       parts.push(Buffer.from(chunk));
       size += chunk.length;
     },
+    adopt: async () => false,
     async truncate(to) {
       const whole = Buffer.concat(parts).subarray(0, to);
       parts = [whole];

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Call } from "../base/index.ts";
+import { digester } from "../oci/index.ts";
 import type { Backing, Spool } from "./backing.ts";
 import { RegistryError } from "./errors.ts";
 
@@ -12,6 +13,8 @@ export interface Session {
   /** The repository in which it was begun. */
   readonly name: string;
   readonly spool: Spool;
+  /** Runs along with the bytes; undefined once some were taken back. */
+  hash: ReturnType<typeof digester> | undefined;
 }
 
 interface Kept {
@@ -39,7 +42,8 @@ export class Sessions implements AsyncDisposable {
         headers: { "retry-after": "60" },
       });
     }
-    const session: Session = { id: randomUUID(), name, spool: await this.#backing.spool(call) };
+    const spool = await this.#backing.spool(call);
+    const session: Session = { id: randomUUID(), name, spool, hash: digester() };
     this.#kept.set(session.id, { session, busy: Promise.resolve(), users: 0, lastUse: performance.now() });
     return session;
   }

@@ -53,14 +53,22 @@ export async function finishUpload(ask: Ask): Promise<HttpResponse> {
     }
     await append(session, ask);
     try {
-      const { store } = await ask.backing.create(ask.name, ask.call);
-      await store.put({ mediaType: OCTETS, digest, size: session.spool.size }, session.spool, ask.call);
+      await keep(session, digest, ask);
     } finally {
       // Bytes that turned out to be another blob's are of no use to a second try.
       await ask.sessions.drop(session.id);
     }
     return created(ask.name, digest);
   });
+}
+
+/** Turns what came in into a blob. A sha256 is known by now; any other digest takes another reading. */
+async function keep({ spool, hash }: Session, digest: Digest, { backing, name, call }: Ask): Promise<void> {
+  const known = digest.startsWith("sha256:") ? hash?.digest() : undefined;
+  if (known !== undefined && known !== digest) throw mismatch(known, digest);
+  const repository = await backing.create(name, call);
+  if (known !== undefined && (await spool.adopt(repository, digest))) return;
+  await repository.store.put({ mediaType: OCTETS, digest, size: spool.size }, spool, call);
 }
 
 /** DELETE /v2/NAME/blobs/uploads/ID: forgets what came so far. */
@@ -81,10 +89,14 @@ async function append(session: Session, { request }: Ask): Promise<void> {
     });
   }
   const before = spool.size;
-  for await (const chunk of request.body) await spool.append(chunk);
+  for await (const chunk of request.body) {
+    await spool.append(chunk);
+    session.hash?.update(chunk);
+  }
   if (range !== undefined && spool.size !== range.end) {
     const found = spool.size - before;
     await spool.truncate(before);
+    session.hash = undefined;
     throw new RegistryError("blob-invalid", `the chunk has ${found} bytes, not ${range.end - range.start}`);
   }
 }
@@ -116,7 +128,11 @@ async function verify(body: AsyncIterable<Uint8Array>, digest: Digest): Promise<
   const hash = digester(digest);
   for await (const chunk of body) hash.update(chunk);
   const found = hash.digest();
-  if (found !== digest) throw new StoreError("digest-mismatch", `the content is ${found}, not ${digest}`);
+  if (found !== digest) throw mismatch(found, digest);
+}
+
+function mismatch(found: Digest, wanted: Digest): StoreError {
+  return new StoreError("digest-mismatch", `the content is ${found}, not ${wanted}`);
 }
 
 /** Makes the repository have a blob of another one (of any, where the client names none). */
