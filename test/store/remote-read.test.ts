@@ -1,0 +1,294 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { collect, fromBytes, quietCall } from "../../src/base/index.ts";
+import { digestOf, MANIFEST_LIMIT, MediaType, type Store } from "../../src/oci/index.ts";
+import { openRemote } from "../../src/store/index.ts";
+import { codeOf, gather, someBytes } from "../contract/store.ts";
+import { type Behaviour, peer, refuse, reply, type Seen } from "./remote-peer.ts";
+
+const call = quietCall();
+const bytes = someBytes(100_000);
+const d = { mediaType: MediaType.layerTar, digest: digestOf(bytes), size: bytes.length };
+const read = (store: Store, from?: number): Promise<Uint8Array> =>
+  collect(store.read(d, call, from), 1 << 24, "it");
+
+/** Where a Range asks to begin; undefined without one. */
+function rangeOf(seen: Seen): number | undefined {
+  const start = /^bytes=(\d+)-$/.exec(seen.headers.range ?? "")?.[1];
+  return start === undefined ? undefined : Number(start);
+}
+
+/** Behaves once as each of the list, then as a good registry. */
+function atFirst(...first: Behaviour[]): Behaviour {
+  let n = 0;
+  return (seen, response, socket) => {
+    const wrong = first[n++];
+    if (wrong !== undefined) return wrong(seen, response, socket);
+    const from = rangeOf(seen);
+    if (from === undefined) return reply(response, 200, { "content-length": `${bytes.length}` }, bytes);
+    const range = `bytes ${from}-${bytes.length - 1}/${bytes.length}`;
+    reply(response, 206, { "content-range": range }, bytes.subarray(from));
+  };
+}
+
+/** Sends so many bytes of the content, then cuts the connection. */
+const cutAfter =
+  (n: number): Behaviour =>
+  (seen, response, socket) => {
+    const from = rangeOf(seen) ?? 0;
+    if (from > 0) response.setHeader("content-range", `bytes ${from}-${bytes.length - 1}/${bytes.length}`);
+    response.writeHead(from > 0 ? 206 : 200, { "content-length": bytes.length - from });
+    response.write(bytes.subarray(from, from + n), () => socket.destroy());
+  };
+const status =
+  (code: number, headers: Record<string, string> = {}): Behaviour =>
+  (_seen, response) =>
+    reply(response, code, headers, "<html>busy</html>");
+const cut: Behaviour = (_seen, _response, socket) => void socket.destroy();
+
+const mended: readonly [string, Behaviour[]][] = [
+  ["500, then 503", [status(500), status(503)]],
+  ["429 with a short Retry-After", [status(429, { "retry-after": "0" })]],
+  ["503 with a date gone by", [status(503, { "retry-after": "Thu, 01 Jan 2015 00:00:00 GMT" })]],
+  ["no answer, twice", [cut, cut]],
+  ["cut after a while", [cutAfter(30_000), cutAfter(1), cutAfter(60_000)]],
+  ["cut more often than is tried without progress", [1, 2, 3, 4, 5, 6, 7, 8].map(cutAfter)],
+  [
+    "cut, then a Range ignored",
+    [cutAfter(30_000), (_s, r) => reply(r, 200, { "content-length": `${bytes.length}` }, bytes)],
+  ],
+];
+for (const [name, first] of mended) {
+  test(`read: ${name}: arrives whole`, async () => {
+    await using registry = await peer(atFirst(...first));
+    await using store = registry.open();
+    assert.equal(Buffer.compare(await read(store), bytes), 0);
+    assert.equal(Buffer.compare(await read(store, 99_999), bytes.subarray(99_999)), 0);
+    assert.equal((await read(store, 100_000)).length, 0);
+  });
+}
+
+const endless: Behaviour = (_seen, response) => {
+  const more = (): void => {
+    while (!response.destroyed && response.write(bytes));
+    if (!response.destroyed) response.once("drain", more);
+  };
+  response.writeHead(200);
+  more();
+};
+const failures: readonly [string, Behaviour, string][] = [
+  ["other bytes", (_s, r) => reply(r, 200, {}, someBytes(100_000, 2)), "digest-mismatch"],
+  ["fewer bytes", (_s, r) => reply(r, 200, {}, bytes.subarray(1)), "size-mismatch"],
+  ["more bytes", (_s, r) => reply(r, 200, {}, Buffer.concat([bytes, bytes])), "size-mismatch"],
+  ["endless bytes", endless, "size-mismatch"],
+  ["cut without progress, each time", cutAfter(0), "registry-unreachable"],
+  ["never an answer", cut, "registry-unreachable"],
+  ["silence", () => {}, "registry-unreachable"],
+  ["404", (_s, r) => refuse(r, 404, "BLOB_UNKNOWN"), "not-found"],
+  ["403", (_s, r) => refuse(r, 403, "DENIED"), "denied"],
+  ["500 each time", status(500), "registry-error"],
+  ["429 each time", status(429), "rate-limited"],
+  ["429 for an hour", status(429, { "retry-after": "3600" }), "rate-limited"],
+  ["a status that is none of HTTP's", status(299), "registry-error"],
+  ["a redirect without an end", (s, r) => reply(r, 302, { location: s.path }), "redirect-refused"],
+];
+for (const [name, behave, code] of failures) {
+  test(`read: ${name}: ${code}`, async () => {
+    await using registry = await peer(behave);
+    await using store = registry.open({ idleTimeout: 100, retry: { attempts: 3, delay: 1 } });
+    assert.equal(await codeOf(read(store)), code);
+    assert.ok(registry.seen.length <= 11);
+  });
+}
+
+test("read: a part from elsewhere is refused", async () => {
+  await using registry = await peer((_seen, response) =>
+    reply(response, 206, { "content-range": "bytes 0-9/10" }, bytes),
+  );
+  assert.equal(await codeOf(read(registry.open(), 50)), "registry-error");
+});
+
+test("read: giving up half-way closes the connection", async () => {
+  let closed = 0;
+  await using registry = await peer((_seen, response) => {
+    response.on("close", () => closed++);
+    endless(_seen, response, response.req.socket);
+  });
+  for await (const _ of registry.open().read(d, call)) break;
+  while (closed === 0) await new Promise(setImmediate);
+});
+
+// --- manifests
+
+const manifest = Buffer.from(`{"mediaType":"${MediaType.manifest}","layers":[]}`);
+const m = { mediaType: MediaType.manifest, digest: digestOf(manifest), size: manifest.length };
+const asManifest = { "content-type": m.mediaType, "docker-content-digest": m.digest };
+
+const resolvers: readonly [string, Behaviour, number][] = [
+  [
+    "by HEAD alone",
+    (s, r) =>
+      reply(r, 200, { ...asManifest, "content-length": `${m.size}` }, s.method === "HEAD" ? "" : manifest),
+    1,
+  ],
+  [
+    "by GET, where HEAD is not allowed",
+    (s, r) => reply(r, s.method === "HEAD" ? 405 : 200, asManifest, manifest),
+    2,
+  ],
+  [
+    "by GET, where HEAD says too little",
+    (_s, r) => reply(r, 200, { "content-type": "application/json" }, manifest),
+    2,
+  ],
+];
+for (const [name, behave, asked] of resolvers) {
+  test(`resolve: ${name}`, async () => {
+    await using registry = await peer(behave);
+    assert.deepEqual(await registry.open().resolve("v1", call), m);
+    assert.equal(registry.seen.length, asked);
+    assert.equal(registry.seen[0]?.path, "/v2/a/b/manifests/v1");
+    assert.match(registry.seen[0]?.headers.accept ?? "", /vnd\.oci\.image\.index.*docker.*manifest\.v2/);
+  });
+}
+
+const other = digestOf(Buffer.from("other"));
+const manifestFailures: readonly [string, string, Behaviour, string][] = [
+  [
+    "another digest in the header",
+    "v1",
+    (_s, r) => reply(r, 200, { "docker-content-digest": other }, manifest),
+    "digest-mismatch",
+  ],
+  [
+    "another manifest than the digest's",
+    other,
+    (_s, r) => reply(r, 200, asManifest, manifest),
+    "digest-mismatch",
+  ],
+  [
+    "a manifest that is too large",
+    "v1",
+    (_s, r) => reply(r, 200, {}, Buffer.alloc(MANIFEST_LIMIT + 1)),
+    "too-large",
+  ],
+  ["no media type", "v1", (_s, r) => reply(r, 200, {}, "{}"), "registry-error"],
+  ["404", "v1", (_s, r) => refuse(r, 404, "MANIFEST_UNKNOWN"), "not-found"],
+];
+for (const [name, wanted, behave, code] of manifestFailures) {
+  test(`resolve: ${name}: ${code}`, async () => {
+    await using registry = await peer((seen, response, socket) =>
+      seen.method === "HEAD"
+        ? reply(response, code === "not-found" ? 404 : 200)
+        : behave(seen, response, socket),
+    );
+    assert.equal(await codeOf(registry.open().resolve(wanted, call)), code);
+  });
+}
+
+test("a registry that is not there is named, with what to do", async () => {
+  const registry = await peer(() => {});
+  await registry[Symbol.asyncDispose]();
+  const store = openRemote(
+    { registry: registry.host, repository: "a/b" },
+    { retry: { attempts: 2, delay: 1 } },
+  );
+  await assert.rejects(store.resolve("v1", call), {
+    code: "registry-unreachable",
+    message: `cannot talk to ${registry.host}: nothing listens at ${registry.host}`,
+  });
+});
+
+// --- tags and deletes
+
+test("tags: all pages, in order", async () => {
+  await using registry = await peer((seen, response) => {
+    const last = new URL(seen.path, "http://x").searchParams.get("last");
+    const link = '</v2/a/b/tags/list?n=2&last=c>; rel="next"';
+    if (last === null) reply(response, 200, { link }, '{"name":"a/b","tags":["b","c"]}');
+    else reply(response, 200, {}, '{"tags":["a","Z"]}');
+  });
+  assert.deepEqual(await gather(registry.open().can.tags?.list(call)), ["Z", "a", "b", "c"]);
+});
+
+const pages: readonly [string, Record<string, string>, string, string][] = [
+  [
+    "the next page elsewhere",
+    { link: '<http://evil.example/>; rel="next"' },
+    '{"tags":[]}',
+    "registry-error",
+  ],
+  ["a circle", { link: '<?n=1000>; rel="next"' }, '{"tags":[]}', "registry-error"],
+  ["not JSON", {}, "<html>", "registry-error"],
+  ["not tags", {}, '{"tags":["ok","\\u001b[31m"]}', "registry-error"],
+  ["tags that are no list", {}, '{"tags":{}}', "registry-error"],
+];
+for (const [name, headers, body, code] of pages) {
+  test(`tags: ${name}: ${code}`, async () => {
+    await using registry = await peer((_seen, response) => reply(response, 200, headers, body));
+    assert.equal(await codeOf(gather(registry.open().can.tags?.list(call))), code);
+  });
+}
+
+test("tags: none", async () => {
+  await using registry = await peer((_seen, response) => reply(response, 200, {}, '{"tags":null}'));
+  assert.deepEqual(await gather(registry.open().can.tags?.list(call)), []);
+});
+
+test("delete: not every registry lets you", async () => {
+  for (const code of [405, 400]) {
+    await using registry = await peer((_seen, response) => refuse(response, code, "UNSUPPORTED"));
+    const { delete: deletes } = registry.open().can;
+    assert.equal(await codeOf(Promise.resolve(deletes?.untag("v1", call))), "unsupported");
+    assert.equal(await codeOf(Promise.resolve(deletes?.delete(d, call))), "unsupported");
+    assert.deepEqual(
+      registry.seen.map((s) => `${s.method} ${s.path}`),
+      ["DELETE /v2/a/b/manifests/v1", `DELETE /v2/a/b/blobs/${d.digest}`],
+    );
+  }
+});
+
+test("mount: 201 is taken; for 202 the upload is ended again; another registry's is not asked for", async () => {
+  await using registry = await peer((seen, response) => {
+    if (seen.path.includes("from=x%2Fy")) return reply(response, 201);
+    if (seen.method === "POST") return reply(response, 202, { location: "/up/1" });
+    reply(response, 204);
+  });
+  const store = registry.open();
+  const from = (repository: string, host = registry.host): Store =>
+    openRemote({ registry: host, repository }, registry.options);
+  const { mount } = store.can;
+  assert.equal(await mount?.mount(d, from("x/y"), call), true);
+  assert.equal(await mount?.mount(d, from("x/z"), call), false);
+  assert.equal(await mount?.mount(d, from("x/y", "localhost:1"), call), false);
+  assert.deepEqual(
+    registry.seen.map((s) => `${s.method} ${s.path}`),
+    [
+      `POST /v2/a/b/blobs/uploads/?mount=${encodeURIComponent(d.digest)}&from=x%2Fy`,
+      `POST /v2/a/b/blobs/uploads/?mount=${encodeURIComponent(d.digest)}&from=x%2Fz`,
+      "DELETE /up/1",
+    ],
+  );
+});
+
+test("a tag of what was just pushed is not read back; of anything else it is", async () => {
+  await using registry = await peer((seen, response) => {
+    if (seen.method === "PUT") return reply(response, 201, { "docker-content-digest": m.digest });
+    reply(response, 200, asManifest, manifest);
+  });
+  const store = registry.open();
+  await store.put(m, fromBytes(manifest), call);
+  await store.tag("v1", m, call);
+  await using second = registry.open();
+  await second.tag("v2", m, call);
+  assert.deepEqual(
+    registry.seen.map((s) => `${s.method} ${s.path.split("/").at(-1)} ${s.headers["content-type"]}`),
+    [
+      `PUT ${m.digest} ${m.mediaType}`,
+      `PUT v1 ${m.mediaType}`,
+      `GET ${m.digest} undefined`,
+      `PUT v2 ${m.mediaType}`,
+    ],
+  );
+  assert.ok(registry.seen.filter((s) => s.method === "PUT").every((s) => s.body.equals(manifest)));
+});
