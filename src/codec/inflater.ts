@@ -5,7 +5,7 @@ import { CodecError } from "./errors.ts";
 const PIECE = 512 * 1024;
 
 /**
- * What Node.js' zlib objects have inside since Node 11, and what their own synchronous methods run on. There
+ * What Node.js' zlib objects have inside, and what their own synchronous methods run on. There
  * is no public way to decompress a stream synchronously: the streams work on other threads, and the `…Sync` functions
  * want all input at once and give all output at once, which a bomb makes endless.
  */
