@@ -57,6 +57,7 @@ export async function pack(
   const store = options.dryRun ? weighingStore(to.origin) : to;
   const format = options.format ?? { compression: "auto" };
   const told = new Told();
+  for (const source of sources) if ("tree" in source) source.told?.forEach(told.tell);
   const tree = sourcesTree(sources, { ...options, tell: told.tell });
   if (options.strict) await refuseWarnings(tree, told, call);
   const trees = options.split === undefined ? [tree] : await splitTree(tree, options.split, call);

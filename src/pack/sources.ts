@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { basename, posix, resolve } from "node:path";
 import { BaseError, printable } from "../base/index.ts";
+import type { Finding } from "../oci/index.ts";
 import { cleanPath } from "../tar/index.ts";
 import {
   composeTree,
@@ -22,7 +23,12 @@ import { PackError } from "./errors.ts";
  */
 export type Source = { readonly target?: string | undefined } & (
   | { readonly path: string }
-  | { readonly tree: Tree; readonly name: string }
+  | {
+      readonly tree: Tree;
+      readonly name: string;
+      /** What was found out about it before: what a tar archive's reader left out. */
+      readonly told?: readonly Finding[] | undefined;
+    }
 );
 
 /**

@@ -27,14 +27,16 @@ export interface MergedLayers {
  * Reads all layers once, and keeps the names, not the contents, in memory. A body that is read whole is checked
  * against what this reading saw.
  *
+ * @param mostEntries over all layers together; default a million
  * @throws TreeError `layer-invalid`, `too-many-entries`; StoreError, CodecError, TarError
  */
 export async function mergeLayers(
   store: Store,
   layers: readonly Descriptor[],
   call: Call,
+  mostEntries?: number,
 ): Promise<MergedLayers> {
-  const merged = new Merged();
+  const merged = new Merged(mostEntries);
   for (const [number, layer] of layers.entries()) await addLayer(merged, store, layer, number, call);
   const entries = (order: "tree" | "layer"): Tree =>
     async function* () {

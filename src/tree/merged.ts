@@ -44,7 +44,8 @@ const WHITEOUT = ".wh.";
 const OPAQUE = ".wh..wh..opq";
 /** Linux follows as many links in one path. */
 const MOST_LINKS = 40;
-const MOST_ENTRIES = 2_000_000;
+/** Names are kept in memory, so their number is limited. */
+const MOST_ENTRIES = 1_000_000;
 const DEEPEST = 2048;
 
 /**
@@ -54,7 +55,12 @@ const DEEPEST = 2048;
 export class Merged {
   readonly root: FolderNode = { type: "dir", stated: ROOT, layer: -1, at: -1, children: new Map() };
   readonly told: Finding[] = [];
+  readonly #most: number;
   #entries = 0;
+
+  constructor(mostEntries: number = MOST_ENTRIES) {
+    this.#most = mostEntries;
+  }
 
   /**
    * Lays one entry over what is there; layers from the lowest, entries in their order.
@@ -62,8 +68,8 @@ export class Merged {
    * @throws TreeError `layer-invalid`, `too-many-entries`
    */
   apply(header: TarHeader, layer: number, ordinal: number): Content | undefined {
-    if (++this.#entries > MOST_ENTRIES) {
-      throw new TreeError("too-many-entries", `the image has more than ${MOST_ENTRIES} entries`);
+    if (++this.#entries > this.#most) {
+      throw new TreeError("too-many-entries", `the image has more than ${this.#most} entries`);
     }
     const path = cleanPath(header.path);
     if (path === undefined) throw invalid(header.path, "leads out of the volume");

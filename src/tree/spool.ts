@@ -12,10 +12,12 @@ import { looksSecret, NameWatch, type Tell, unholdable, warning } from "./warn.t
 
 export interface TarTreeOptions extends MetadataOptions {
   readonly tell?: Tell | undefined;
+  /** Default a million. */
+  readonly mostEntries?: number | undefined;
 }
 
 /** Names are kept in memory, so their number is limited. */
-const MOST_ENTRIES = 2_000_000;
+const MOST_ENTRIES = 1_000_000;
 
 /**
  * The tree of a tar archive that can be read only once, plain or compressed: file contents go to a private temporary
@@ -139,8 +141,9 @@ class SpoolIndex {
   }
 
   #put(path: string, content: Spooled["content"], type: Spooled["type"], header: TarHeader): void {
-    if (this.#found.size >= MOST_ENTRIES) {
-      throw new TreeError("too-many-entries", `the archive has more than ${MOST_ENTRIES} entries`);
+    const most = this.#options.mostEntries ?? MOST_ENTRIES;
+    if (this.#found.size >= most) {
+      throw new TreeError("too-many-entries", `the archive has more than ${most} entries`);
     }
     this.#found.set(path, { header, path, type, content });
   }

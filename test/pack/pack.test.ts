@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fromBytes, ImgvolError, quietCall } from "../../src/base/index.ts";
 import { encoderFor } from "../../src/codec/index.ts";
-import { digestOf, MediaType, parsePlatform, type Store } from "../../src/oci/index.ts";
+import { digestOf, type Finding, MediaType, parsePlatform, type Store } from "../../src/oci/index.ts";
 import { inspect, type PackOptions, pack, type Source, sourcesTree } from "../../src/pack/index.ts";
 import { memoryStore, readSmall, resolveManifest } from "../../src/store/index.ts";
 import { folderTree, layersTree } from "../../src/tree/index.ts";
@@ -129,6 +129,23 @@ test("strict refuses a warning before anything is stored", () =>
     });
     assert.deepEqual(stored, []);
   }));
+
+test("what was told of a tree before it was packed counts too", async () => {
+  const finding: Finding = {
+    code: "skipped",
+    severity: "warning",
+    subject: "x",
+    message: "x is left out",
+    fix: [],
+  };
+  const source: Source = { tree: async function* () {}, name: "-", told: [finding, finding] };
+  const { told } = await pack([source], memoryStore(), {}, call);
+  assert.deepEqual(
+    told.map((f) => f.code),
+    ["skipped", "volume-empty"],
+  );
+  await assert.rejects(pack([source], memoryStore(), { strict: true }, call), { code: "strict-refused" });
+});
 
 test("an empty volume is packed, and told", () =>
   inFolder(async (root) => {

@@ -184,3 +184,18 @@ test("paths are found through links, and bodies read from any offset, in any ord
   );
   assert.deepEqual(both, ["aaaa", "bbbb", "eeee"]);
 });
+
+test("an image of too many entries, or whose links lead on and on, is refused", async () => {
+  const store = memoryStore();
+  const layers = await layersOf(store, [["file a 1", "file b 1"], ["file a 1"]]);
+  await assert.rejects(mergeLayers(store, layers, quietCall(), 2), { code: "too-many-entries" });
+  await mergeLayers(store, layers, quietCall(), 3);
+
+  // Each link leads 40 folders deeper through the one before.
+  const deep = Array.from({ length: 60 }, (_, i) => [
+    `dir ${i === 0 ? "" : `l${i - 1}/`}${"d/".repeat(40)}`,
+    `symlink l${i} ${i === 0 ? "" : `l${i - 1}/`}${"d/".repeat(40)}`,
+  ]);
+  const chain = await layersOf(store, [deep.flat()]);
+  await assert.rejects(mergeLayers(store, chain, quietCall()), { code: "layer-invalid" });
+});

@@ -92,3 +92,11 @@ for (const [name, [code, bytes]] of Object.entries(refused)) {
       assert.deepEqual(readdirSync(folder), []);
     }));
 }
+
+test("an archive of too many entries is refused, counting the folders that it left out", async () => {
+  const options = { mostEntries: 2 };
+  await (await tarTree(pieces(archive(["file a/b 1"]), 99), options, quietCall()))[Symbol.asyncDispose]();
+  await assert.rejects(tarTree(pieces(archive(["file a/b 1", "file c 1"]), 99), options, quietCall()), {
+    code: "too-many-entries",
+  });
+});
