@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   asDiskError,
@@ -13,9 +13,9 @@ import {
   printable,
   type Response,
   requestFollowing,
-  temporaryFolder,
 } from "../base/index.ts";
 import { SourceError } from "./source-errors.ts";
+import { workspace } from "./source-workspace.ts";
 
 /** Where a file is fetched from. */
 export interface Origin {
@@ -50,8 +50,8 @@ export async function fetchFile(origin: Origin, sum: Checksum, cache: string, ca
   const cached = await hashFile(path, sum.algorithm, call);
   if (cached === sum.hex) return path;
   if (cached !== undefined) await rm(path, { force: true });
-  await using temporary = await temporaryFolder(folder);
-  const file = join(temporary.path, "download");
+  await using work = await workspace(cache);
+  const file = join(work.path, "download");
   const hex = await retried(origin, call, (response) => save(response, file, sum.algorithm, call));
   if (hex !== sum.hex) {
     throw new SourceError(
@@ -63,6 +63,7 @@ export async function fetchFile(origin: Origin, sum: Checksum, cache: string, ca
     );
   }
   // Not synced: the next reader hashes it again, so after a power cut a broken file is only downloaded again.
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   await rename(file, path);
   return path;
 }
@@ -143,7 +144,10 @@ async function save(
 ): Promise<string> {
   const length = response.headers.get("content-length");
   const hash = createHash(algorithm);
-  const task = call.progress?.start(shown(response.url), length === undefined ? undefined : Number(length));
+  const task = call.progress?.start(
+    printable(basename(response.url.pathname)),
+    length === undefined ? undefined : Number(length),
+  );
   let size = 0;
   try {
     await using file = await open(path, "w", 0o644);
@@ -166,11 +170,4 @@ async function save(
 /** A URL for people: without a user, a password or a query, where secrets are found. */
 export function shown(url: URL): string {
   return printable(`${url.origin}${url.pathname}`);
-}
-
-/** Makes imgvol's cache folder, which is the user's alone. */
-export async function cacheFolder(cache: string, ...names: readonly string[]): Promise<string> {
-  const folder = join(cache, ...names);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  return folder;
 }

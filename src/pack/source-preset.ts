@@ -1,12 +1,13 @@
 import { copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Call, type Finding, temporaryFolder } from "../base/index.ts";
+import type { Call, Finding } from "../base/index.ts";
 import { AGENTS, findPreset, type MavenPayload, type NpmPayload } from "../preset/index.ts";
 import type { Entry } from "../tar/index.ts";
 import { fileTree, folderTree, type MetadataOptions, type Tree } from "../tree/index.ts";
 import { SourceError } from "./source-errors.ts";
 import { fetchJar } from "./source-maven.ts";
 import { fetchNpmPackages } from "./source-npm.ts";
+import { workspace } from "./source-workspace.ts";
 
 export interface PresetSourceOptions extends Pick<MetadataOptions, "owner" | "sourceDateEpoch"> {
   /** imgvol's cache folder: downloads are kept there, by their checksums. */
@@ -81,7 +82,7 @@ async function npmSource(
     });
   }
   const drops = payload.drops.map((pattern) => new RegExp(pattern));
-  const folder = await temporaryFolder(join(options.cache, "unpacked"));
+  const folder = await workspace(options.cache);
   try {
     const text = await readFile(new URL(lock, AGENTS), "utf8");
     const how = {
