@@ -3,7 +3,7 @@ import type { Call } from "./call.ts";
 import { BaseError } from "./errors.ts";
 
 /** How many bytes flow at a time, unless a format has its own block size. */
-export const CHUNK = 512 * 1024;
+export const CHUNK: number = 512 * 1024;
 
 /**
  * Bytes that can be read again: every `open` yields the same bytes, from `offset` on.

@@ -1,10 +1,27 @@
 /** Tar's unit, in bytes: headers are one block, and contents are padded to whole blocks. */
-export const BLOCK = 512;
+export const BLOCK: number = 512;
 
 /** Where a field lies in a header block: offset and length in bytes (POSIX.1-2017, pax, "ustar Interchange Format"). */
 export type Field = readonly [offset: number, length: number];
 
-export const Fields = {
+type FieldName =
+  | "name"
+  | "mode"
+  | "uid"
+  | "gid"
+  | "size"
+  | "mtime"
+  | "checksum"
+  | "type"
+  | "linkName"
+  | "magic"
+  | "userName"
+  | "groupName"
+  | "deviceMajor"
+  | "deviceMinor"
+  | "prefix";
+
+export const Fields: Readonly<Record<FieldName, Field>> = {
   name: [0, 100],
   mode: [100, 8],
   uid: [108, 8],
@@ -21,10 +38,10 @@ export const Fields = {
   deviceMajor: [329, 8],
   deviceMinor: [337, 8],
   prefix: [345, 155],
-} as const satisfies Record<string, Field>;
+};
 
-export const USTAR_MAGIC = "ustar\x0000";
-export const GNU_MAGIC = "ustar  \0";
+export const USTAR_MAGIC: string = "ustar\x0000";
+export const GNU_MAGIC: string = "ustar  \0";
 
 /** The sum of a header's bytes with the checksum field read as spaces, and the same with signed bytes. */
 export function checksums(block: Uint8Array): { unsigned: number; signed: number } {
