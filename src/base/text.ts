@@ -1,7 +1,5 @@
-// Control characters, the bidirectional overrides and lone surrogates can forge or hide terminal output.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: finding control characters is the purpose
-const UNSAFE =
-  /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff]|\p{Surrogate}/gu;
+// Control characters, bidirectional overrides, line separators and lone surrogates can forge or hide terminal output.
+const UNSAFE = /[\p{Cc}\p{Bidi_Control}\p{Cs}\u2028\u2029\ufeff]/gu;
 
 /** Text from an image, a registry, an event or a log, made safe for a terminal: unsafe characters as `\u{…}`. */
 export function printable(text: string): string {
