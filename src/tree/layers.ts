@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, type Hash, hash } from "node:crypto";
 import type { Call } from "../base/index.ts";
 import { type Descriptor, type Finding, type Store, StoreError } from "../oci/index.ts";
 import type { Entry } from "../tar/index.ts";
@@ -58,7 +58,7 @@ export async function mergeLayers(
     },
     contentHash(path) {
       const node = merged.find(path)?.node;
-      return node?.type === "file" ? node.content.hash?.toString("hex") : undefined;
+      return node?.type === "file" ? node.content.hash : undefined;
     },
   };
 }
@@ -79,14 +79,19 @@ async function addLayer(
   call: Call,
 ): Promise<void> {
   let content: Content | undefined;
-  let hash = createHash("sha256");
+  let running: Hash | undefined;
   for await (const event of layerEvents(store, layer, call)) {
     if (event.kind === "entry") {
       content = merged.apply(event.header, number, event.ordinal);
-      hash = createHash("sha256");
+      running = undefined;
     } else if (content === undefined) continue;
-    else if (event.kind === "data") hash.update(event.chunk);
-    else content.hash = hash.digest();
+    else if (event.kind === "end") content.hash ??= running?.digest("hex") ?? hash("sha256", "");
+    // Most files come in one piece, and an object for each would cost more than its hash.
+    else if (event.chunk.length === content.size) content.hash = hash("sha256", event.chunk);
+    else {
+      running ??= createHash("sha256");
+      running.update(event.chunk);
+    }
   }
 }
 
@@ -114,12 +119,12 @@ async function* readContent(
   call: Call,
 ): AsyncGenerator<Uint8Array> {
   if (offset >= content.size) return;
-  const hash = offset === 0 ? createHash("sha256") : undefined;
+  const seen = offset === 0 ? createHash("sha256") : undefined;
   for await (const chunk of cursors.read(content, offset, call)) {
-    hash?.update(chunk);
+    seen?.update(chunk);
     yield chunk;
   }
-  if (hash && content.hash && !hash.digest().equals(content.hash)) {
+  if (seen && content.hash !== undefined && seen.digest("hex") !== content.hash) {
     throw new StoreError("digest-mismatch", `${path} has other bytes than a moment ago in ${cursors.origin}`);
   }
 }

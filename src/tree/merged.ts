@@ -11,8 +11,8 @@ export interface Content {
   /** The how-manieth entry of its layer. */
   readonly ordinal: number;
   readonly size: number;
-  /** The SHA-256 of the bytes, once they were all seen. */
-  hash: Buffer | undefined;
+  /** The SHA-256 of the bytes in hexadecimal digits, once they were all seen. */
+  hash: string | undefined;
 }
 
 interface Stated {
