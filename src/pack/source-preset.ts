@@ -1,7 +1,7 @@
 import { copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Call, Finding } from "../base/index.ts";
-import { AGENTS, findPreset, type MavenPayload, type NpmPayload } from "../preset/index.ts";
+import { AGENTS, findPreset, type MavenPayload, type NpmPayload, parseVersion } from "../preset/index.ts";
 import type { Entry } from "../tar/index.ts";
 import { fileTree, folderTree, type MetadataOptions, type Tree } from "../tree/index.ts";
 import { SourceError } from "./source-errors.ts";
@@ -31,7 +31,7 @@ export interface PresetSource extends AsyncDisposable {
  * Fetches and verifies what a preset packs. The same version gives the same tree, wherever and whenever.
  *
  * @param version the preset's own choice where undefined
- * @throws PresetError `preset-unknown`; SourceError; BaseError
+ * @throws PresetError `preset-unknown`, `preset-request-invalid`; SourceError; BaseError
  */
 export async function presetSource(
   name: string,
@@ -46,7 +46,7 @@ export async function presetSource(
       wrongUse: true,
     });
   }
-  const wanted = version ?? payload.version;
+  const wanted = parseVersion(version ?? payload.version);
   const made =
     payload.kind === "maven"
       ? await mavenSource(payload, wanted, options, call)

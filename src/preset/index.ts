@@ -17,5 +17,5 @@ export type {
 } from "./preset.ts";
 export { AGENTS, findLayout, findPreset, layoutNamed, presets } from "./presets.ts";
 export { parsePreset } from "./read.ts";
-export { formatPresetRequest, type PresetRequest, parsePresetRequest } from "./request.ts";
+export { formatPresetRequest, type PresetRequest, parsePresetRequest, parseVersion } from "./request.ts";
 export { attributeValue, type SwitchOn, switchOn } from "./switch-on.ts";

@@ -1,3 +1,4 @@
+import { printable } from "../base/index.ts";
 import { PresetError } from "./errors.ts";
 
 /** What the user asked for with `-p NAME[@VERSION][=REF]` or `preset:NAME[@VERSION]`. */
@@ -21,10 +22,10 @@ export function parsePresetRequest(text: string): PresetRequest {
   const name = at === -1 ? front : front.slice(0, at);
   const version = at === -1 ? undefined : front.slice(at + 1);
   if (!NAME.test(name) || (version !== undefined && !VERSION.test(version)) || reference === "") {
-    throw new PresetError("preset-request-invalid", `not a preset: ${text}`, {
-      hint: "write NAME, NAME@VERSION or NAME=REFERENCE, for example otel-java=registry.example.com/otel-java:2",
-      wrongUse: true,
-    });
+    throw invalid(
+      text,
+      "write NAME, NAME@VERSION or NAME=REFERENCE, for example otel-java=registry.example.com/otel-java:2",
+    );
   }
   return {
     name,
@@ -37,4 +38,17 @@ export function parsePresetRequest(text: string): PresetRequest {
 export function formatPresetRequest(request: PresetRequest): string {
   const version = request.version === undefined ? "" : `@${request.version}`;
   return `${request.name}${version}${request.reference === undefined ? "" : `=${request.reference}`}`;
+}
+
+/** A version of a preset's payload. @throws PresetError `preset-request-invalid` */
+export function parseVersion(text: string): string {
+  if (VERSION.test(text)) return text;
+  throw invalid(`@${text}`, "a version is letters, digits, dots, dashes, underscores and plus signs");
+}
+
+function invalid(text: string, hint: string): PresetError {
+  return new PresetError("preset-request-invalid", `not a preset: ${printable(text)}`, {
+    hint,
+    wrongUse: true,
+  });
 }

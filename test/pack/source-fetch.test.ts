@@ -226,6 +226,18 @@ test("a preset's version without a lock file names those that there are", async 
   });
 });
 
+for (const version of ["", "../../../x", "1/../../x", "1=x", "1?x", "1#x"]) {
+  test(`a preset's version ${JSON.stringify(version)} is wrong use, and asks for nothing`, async () => {
+    const options = fresh();
+    await assert.rejects(presetSource("otel-java", version, options, quietCall()), {
+      code: "preset-request-invalid",
+      wrongUse: true,
+    });
+    assert.equal(asked.length, 0);
+    assert.deepEqual(everyFile(options.home), []);
+  });
+}
+
 type Given = Partial<Entry> & { readonly path: string; readonly text?: string };
 
 /** A tarball, with names as given. */
