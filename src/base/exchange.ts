@@ -4,12 +4,14 @@ import type { HttpHandler, HttpRequest, HttpResponse } from "./http.ts";
 import { admit, hostName } from "./same-origin.ts";
 import type { ServeOptions } from "./serve-options.ts";
 
+const SMALL = 64 * 1024;
+
 /** One request of Node.js and its response. */
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** The client sends its body only after a "100 Continue". */
-  readonly waitsForContinue: boolean;
+  /** The client sends its body only after a "100 Continue", which it has not got yet. */
+  waitsForContinue: boolean;
 }
 
 /** Carries one request to the handler and its answer back. Never throws. */
@@ -73,11 +75,10 @@ function admitted(exchange: Exchange, signal: AbortSignal, options: ServeOptions
   };
 }
 
-async function* bodyOf(
-  { request, response, waitsForContinue }: Exchange,
-  idle: number,
-): AsyncGenerator<Uint8Array> {
-  if (waitsForContinue) response.writeContinue();
+async function* bodyOf(exchange: Exchange, idle: number): AsyncGenerator<Uint8Array> {
+  const { request, response } = exchange;
+  if (exchange.waitsForContinue) response.writeContinue();
+  exchange.waitsForContinue = false;
   const cut = (cause?: unknown): BaseError =>
     new BaseError("aborted", "the client went away in the middle of its request", { cause });
   // The timeout runs only while we wait for the client, never while a chunk is being worked on.
@@ -112,7 +113,9 @@ async function send(
   if (!lengthGiven && status !== 204 && (body === undefined || body instanceof Uint8Array)) {
     headers["content-length"] = String(body?.length ?? 0);
   }
-  if (!request.complete && !isEmpty(request)) headers["connection"] = "close";
+  // What is left of a small body is read quickly; more is not worth keeping the connection for.
+  const unread = !request.complete && (exchange.waitsForContinue || remaining(request) > SMALL);
+  if (unread) headers["connection"] = "close";
   response.writeHead(status, headers);
   if (bodiless) {
     if (body !== undefined && !(body instanceof Uint8Array)) await body[Symbol.asyncIterator]().return?.();
@@ -124,7 +127,7 @@ async function send(
   } else {
     response.flushHeaders();
   }
-  if (!request.complete) await linger(request);
+  if (!request.complete && !exchange.waitsForContinue) await linger(request);
   await new Promise<void>((resolve) => {
     response.once("close", resolve);
     response.end(resolve);
@@ -154,10 +157,10 @@ async function write(
   }
 }
 
-function isEmpty(request: IncomingMessage): boolean {
-  return (
-    request.headers["transfer-encoding"] === undefined && Number(request.headers["content-length"] ?? 0) === 0
-  );
+/** How many bytes of body a request announces; infinite for a stream. */
+function remaining({ headers }: IncomingMessage): number {
+  if (headers["transfer-encoding"] !== undefined) return Number.POSITIVE_INFINITY;
+  return Number(headers["content-length"] ?? 0);
 }
 
 /**

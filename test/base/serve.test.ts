@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
+import { Agent, request as httpRequest, type IncomingHttpHeaders } from "node:http";
+import { request as httpsRequest } from "node:https";
 import { connect } from "node:net";
 import { test } from "node:test";
 import {
@@ -10,6 +11,7 @@ import {
   type ServeOptions,
   serve,
 } from "../../src/base/index.ts";
+import { certificate, key } from "./tls-fixture.ts";
 
 interface Answer {
   readonly status: number;
@@ -273,6 +275,46 @@ test("a client that stalls in the middle of a body is cut after the idle timeout
   socket.write("PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf");
   assert.ok((await seen.promise) instanceof Error);
   socket.destroy();
+});
+
+test("a connection that never completes its headers is ended", async () => {
+  await using server = await serve(hello, { host: "127.0.0.1", port: 0, headersTimeout: 50 });
+  for (const beginning of ["", "GET / HTTP/1.1\r\nHost: loc"]) {
+    const socket = connect(server.port, "127.0.0.1");
+    socket.on("error", () => {});
+    socket.write(beginning);
+    socket.resume();
+    await once(socket, "close");
+  }
+});
+
+test("a refused small body leaves the connection for the next request", async () => {
+  await using server = await serve(async () => ({ status: 400, headers: {} }), {
+    host: "127.0.0.1",
+    port: 0,
+  });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const ports = new Set<number | undefined>();
+  for (let i = 0; i < 3; i++) {
+    const sent = httpRequest({ host: "127.0.0.1", port: server.port, method: "PUT", agent });
+    sent.end(Buffer.alloc(30_000));
+    const [response] = await once(sent, "response");
+    ports.add(response.socket.localPort);
+    await once(response.resume(), "end");
+  }
+  agent.destroy();
+  assert.equal(ports.size, 1);
+});
+
+test("HTTPS with a certificate of one's own", async () => {
+  await using server = await serve(hello, { host: "127.0.0.1", port: 0, tls: { cert: certificate, key } });
+  assert.match(server.url, /^https:/);
+  const headers = { origin: server.url };
+  const sent = httpsRequest(server.url, { ca: certificate, agent: false, headers });
+  sent.end();
+  const [response] = await once(sent, "response");
+  assert.equal(response.statusCode, 200);
+  await once(response.resume(), "end");
 });
 
 test("a port in use: the error names the port, who holds it, and the flag", async () => {
