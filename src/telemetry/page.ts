@@ -4,6 +4,7 @@ import type { HttpHandler, HttpRequest, HttpResponse } from "../base/index.ts";
 const ASSETS: ReadonlyMap<string, readonly [file: URL, type: string]> = new Map([
   ["/", [new URL("./page.html", import.meta.url), "text/html; charset=utf-8"]],
   ["/page.css", [new URL("./page.css", import.meta.url), "text/css; charset=utf-8"]],
+  ["/page-lists.css", [new URL("./page-lists.css", import.meta.url), "text/css; charset=utf-8"]],
   ["/page-tree.css", [new URL("./page-tree.css", import.meta.url), "text/css; charset=utf-8"]],
   ["/page.mjs", [new URL("./page.mjs", import.meta.url), "text/javascript; charset=utf-8"]],
   ["/page-elements.mjs", [new URL("./page-elements.mjs", import.meta.url), "text/javascript; charset=utf-8"]],
