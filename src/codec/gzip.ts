@@ -1,7 +1,7 @@
-import { promisify } from "node:util";
-import { constants, crc32, deflateRaw } from "node:zlib";
+import { crc32 } from "node:zlib";
 import type { Call } from "../base/index.ts";
 import { type Block, BufferPool, compressors, cut, inOrder, limiter } from "./blocks.ts";
+import { deflate } from "./deflate.ts";
 import { isIncompressible } from "./incompressible.ts";
 
 const BLOCK = 1024 * 1024;
@@ -15,11 +15,6 @@ const STORED_HEADER = 5;
 const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
 /** An empty last block with fixed codes, in two whole bytes. */
 const LAST_BLOCK = Buffer.from([0x03, 0x00]);
-
-const compress: (
-  block: Uint8Array,
-  how: { level: number; dictionary?: Uint8Array; finishFlush: number; chunkSize: number },
-) => Promise<Buffer> = promisify(deflateRaw);
 
 /**
  * One gzip member, compressed by many threads. Each block of 1 MiB is deflated by itself, with the 32 KiB before it as
@@ -48,7 +43,7 @@ export async function* gzip(
     // A copy, because the buffer is used again. Only the last block may be shorter than a window.
     window = Buffer.from(block.subarray(-WINDOW));
     try {
-      if (!how.storing || !isIncompressible(block)) {
+      if (!how.storing || !(await running(() => isIncompressible(block)))) {
         return { bytes: await running(() => deflate(block, how.level, dictionary)) };
       }
       const borrowed = storage.take();
@@ -73,17 +68,6 @@ interface Result {
   readonly bytes: Uint8Array;
   /** The buffer below `bytes`, where it is to be used again. */
   readonly borrowed?: Buffer;
-}
-
-/** Deflates a block so that it ends on a byte and is not the last. */
-export function deflate(block: Uint8Array, level: number, dictionary?: Uint8Array): Promise<Buffer> {
-  return compress(block, {
-    level,
-    ...(dictionary === undefined ? {} : { dictionary }),
-    finishFlush: constants.Z_SYNC_FLUSH,
-    // Most results fit into one piece; each piece is a trip to the thread pool.
-    chunkSize: 256 * 1024,
-  });
 }
 
 /** Writes a block into `into` as deflate's stored blocks. */

@@ -1,4 +1,4 @@
-import { constants, deflateRawSync } from "node:zlib";
+import { deflate } from "./deflate.ts";
 
 const SAMPLE = 4 * 1024;
 const SAMPLES = 4;
@@ -9,8 +9,8 @@ const TRIAL = 16 * 1024;
  * evenly, and a quick trial on 16 KiB saves less than 2 %. The first alone would be fooled by a repeating ramp of
  * all byte values, the second costs too much on text.
  */
-export function isIncompressible(block: Uint8Array): boolean {
-  return block.length >= TRIAL && isSpreadEvenly(block) && !isWorthIt(block);
+export async function isIncompressible(block: Uint8Array): Promise<boolean> {
+  return block.length >= TRIAL && isSpreadEvenly(block) && !(await isWorthIt(block));
 }
 
 /**
@@ -33,12 +33,8 @@ function isSpreadEvenly(block: Uint8Array): boolean {
   return chiSquare < 2000;
 }
 
-function isWorthIt(block: Uint8Array): boolean {
+async function isWorthIt(block: Uint8Array): Promise<boolean> {
   const from = Math.floor((block.length - TRIAL) / 2);
-  const trial = deflateRawSync(block.subarray(from, from + TRIAL), {
-    level: 1,
-    finishFlush: constants.Z_SYNC_FLUSH,
-    chunkSize: 2 * TRIAL,
-  });
+  const trial = await deflate(block.subarray(from, from + TRIAL), 1);
   return trial.length < TRIAL * 0.98;
 }

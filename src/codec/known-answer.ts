@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
+import { deflate } from "./deflate.ts";
 import type { LayerFormat } from "./encoder.ts";
-import { deflate } from "./gzip.ts";
 import { frame } from "./zstd.ts";
 
 /** sha256 of what the official builds of Node.js make of {@link sample}. */

@@ -2,7 +2,7 @@ import type { Decoder } from "./decoder.ts";
 import { CodecError } from "./errors.ts";
 import { Inflater } from "./inflater.ts";
 
-/** zstd with any number of frames. zlib does the work, but does not tell whether the last frame was whole: that is walked here. */
+/** zstd with any number of frames. Whether the last frame was whole is walked here: Node.js 22 does not tell. */
 export class ZstdDecoder implements Decoder {
   readonly #inflater = new Inflater("zstd");
   readonly #walker = new FrameWalker();
