@@ -58,7 +58,7 @@ export async function pack(
   const format = options.format ?? { compression: "auto" };
   const told = new Told();
   for (const source of sources) if ("tree" in source) source.told?.forEach(told.tell);
-  const tree = sourcesTree(sources, { ...options, tell: told.tell });
+  const tree = sourcesTree(sources, { ...options, tell: told.tell }, folderOf(to));
   if (options.strict) await refuseWarnings(tree, told, call);
   const trees = options.split === undefined ? [tree] : await splitTree(tree, options.split, call);
   const layers: Layer[] = [];
@@ -80,6 +80,11 @@ export async function pack(
     bytes: sum((l) => l.bytes),
     told: told.list(),
   };
+}
+
+/** The folder that a layout's store writes to. */
+function folderOf(store: Store): string | undefined {
+  return store.origin.startsWith("oci:") ? store.origin.slice("oci:".length) : undefined;
 }
 
 const EMPTY: Finding = {

@@ -1,5 +1,5 @@
-import { statSync } from "node:fs";
-import { basename, posix, resolve } from "node:path";
+import { existsSync, realpathSync, statSync } from "node:fs";
+import { basename, posix, relative, resolve, sep } from "node:path";
 import { BaseError, printable } from "../base/index.ts";
 import type { Finding } from "../oci/index.ts";
 import { cleanPath } from "../tar/index.ts";
@@ -33,12 +33,13 @@ export type Source = { readonly target?: string | undefined } & (
 
 /**
  * The one tree that sources make.
- * @throws PackError `target-invalid`; BaseError `file-unreadable` for a source that is not there; TreeError `path-conflict`
+ * @param destination the folder that the image is written to, which must not be packed into itself
+ * @throws PackError `target-invalid`, `source-invalid`; BaseError `file-unreadable` for a source that is not there; TreeError `path-conflict`
  */
-export function sourcesTree(sources: readonly Source[], options: FolderOptions): Tree {
+export function sourcesTree(sources: readonly Source[], options: FolderOptions, destination?: string): Tree {
   const taken = new Map<string, string>();
   const parts = sources.map((source) => {
-    const { part, place } = partOf(source, sources.length === 1, options);
+    const { part, place } = partOf(source, sources.length === 1, options, destination);
     const other = taken.get(place);
     if (other !== undefined) {
       throw new TreeError(
@@ -57,7 +58,12 @@ export function sourcesTree(sources: readonly Source[], options: FolderOptions):
 }
 
 /** A source as a part, and the path that is all its own. */
-function partOf(source: Source, only: boolean, options: FolderOptions): { part: Part; place: string } {
+function partOf(
+  source: Source,
+  only: boolean,
+  options: FolderOptions,
+  destination: string | undefined,
+): { part: Part; place: string } {
   if ("tree" in source) {
     const target = clean(source.target ?? "");
     return { part: { tree: source.tree, target, origin: printable(source.name) }, place: target };
@@ -66,13 +72,38 @@ function partOf(source: Source, only: boolean, options: FolderOptions): { part: 
   const name = basename(resolve(source.path));
   if (isFolder(source.path)) {
     const target = clean(source.target ?? (only ? "" : name));
-    return { part: { tree: folderTree(source.path, options), target, origin }, place: target };
+    const tree = without(destination, source.path, folderTree(source.path, { ...options, place: target }));
+    return { part: { tree, target, origin }, place: target };
   }
   const wanted = source.target ?? name;
   const place = clean(wanted.endsWith("/") || wanted === "" ? `${wanted}/${name}` : wanted);
   if (place === "") throw outside(wanted);
   const target = posix.dirname(place) === "." ? "" : posix.dirname(place);
-  return { part: { tree: fileTree(source.path, options, posix.basename(place)), target, origin }, place };
+  const tree = fileTree(source.path, { ...options, place: target }, posix.basename(place));
+  return { part: { tree, target, origin }, place };
+}
+
+/** Fails when the walk of a folder comes to the destination: what is being written would be read. */
+function without(destination: string | undefined, root: string, tree: Tree): Tree {
+  if (destination === undefined || !existsSync(destination)) return tree;
+  const within = relative(realpathSync(root), realpathSync(destination)).split(sep).join("/");
+  const refuse = (): never => {
+    throw new PackError(
+      "source-invalid",
+      `${printable(destination)}, where the image goes, lies in the source`,
+      {
+        hint: "write it elsewhere, or name it in the source's .imgvolignore",
+        wrongUse: true,
+      },
+    );
+  };
+  return async function* (call) {
+    if (within === "") refuse();
+    for await (const entry of tree(call)) {
+      if (entry.path === within) refuse();
+      yield entry;
+    }
+  };
 }
 
 function isFolder(path: string): boolean {

@@ -27,6 +27,8 @@ export interface FolderOptions extends MetadataOptions {
   /** The path of an ignore file; without it the source's own `.imgvolignore` is read, where there is one. */
   readonly ignoreFile?: string | undefined;
   readonly tell?: Tell | undefined;
+  /** Where the tree will go in the volume: what is told names paths there. */
+  readonly place?: string | undefined;
 }
 
 /**
@@ -44,7 +46,8 @@ export function fileTree(path: string, options: FolderOptions = {}, name: string
     const stat = refuse(path, () => statSync(path));
     if (!stat.isFile()) throw new BaseError("file-unreadable", `not a file or folder: ${printable(path)}`);
     const because = looksSecret(name, name, false) ?? ((stat.mode & 0o004) === 0 ? HIDDEN : undefined);
-    if (because !== undefined) options.tell?.(warning("secret", name, because));
+    const under = options.place ? `${options.place}/` : "";
+    if (because !== undefined) options.tell?.(warning("secret", under + name, because));
     yield new Walk(path, { ...options, followSymlinks: true }).file(name, path, stat);
   };
 }
@@ -74,6 +77,8 @@ class Walk {
   readonly #root: string;
   readonly #options: FolderOptions;
   readonly #tell: Tell;
+  /** What stands before paths in findings. */
+  readonly #under: string;
   readonly #room = new ReadingRoom();
   readonly #levels: Level[] = [];
   /** Files with several names of which not all were met yet. */
@@ -83,6 +88,7 @@ class Walk {
     this.#root = root;
     this.#options = options;
     this.#tell = options.tell ?? (() => {});
+    this.#under = options.place ? `${options.place}/` : "";
   }
 
   async *entries(call: Call): AsyncGenerator<Entry> {
@@ -173,12 +179,12 @@ class Walk {
     const full = this.#full(path);
     const why = unholdable(item.name);
     if (why !== undefined) {
-      this.#tell(warning("skipped", path, why));
+      this.#tell(warning("skipped", this.#under + path, why));
       return undefined;
     }
     const stat = this.#stat(full);
     if (stat.isDirectory() !== item.folder) throw changed(full);
-    level.watch.see(path, item.name);
+    level.watch.see(this.#under + path, item.name);
     if (!level.secret) this.#warnOfSecret(path, item, stat);
     if (stat.isFile()) return this.file(path, full, stat);
     if (stat.isDirectory()) return { ...this.#common(path, "dir", stat), type: "dir" };
@@ -190,7 +196,11 @@ class Walk {
       return { ...this.#common(path, "symlink", stat), type: "symlink", target: raw.toString() };
     }
     this.#tell(
-      warning("skipped", path, stat.isFIFO() ? "a pipe" : stat.isSocket() ? "a socket" : "a device"),
+      warning(
+        "skipped",
+        this.#under + path,
+        stat.isFIFO() ? "a pipe" : stat.isSocket() ? "a socket" : "a device",
+      ),
     );
     return undefined;
   }
@@ -220,7 +230,9 @@ class Walk {
       }
       this.#linked.set(identity, { path, left: stat.nlink - 1 });
     }
-    if (!this.#options.keepModes && (stat.mode & 0o7000) !== 0) this.#tell(warning("mode-dropped", path));
+    if (!this.#options.keepModes && (stat.mode & 0o7000) !== 0) {
+      this.#tell(warning("mode-dropped", this.#under + path));
+    }
     const body = fileBody(this.#options.followSymlinks ? realpathSync(full) : full, stat, this.#room);
     return { ...this.#common(path, "file", stat), type: "file", size: stat.size, body };
   }
@@ -235,7 +247,7 @@ class Walk {
     const open = item.folder ? 0o005 : 0o004;
     const hidden = (stat.isFile() || item.folder) && (stat.mode & open) !== open;
     const because = looksSecret(path, item.name, item.folder) ?? (hidden ? HIDDEN : undefined);
-    if (because !== undefined) this.#tell(warning("secret", path, because));
+    if (because !== undefined) this.#tell(warning("secret", this.#under + path, because));
   }
 
   /** A file's or folder's number, exact where Stats would round it. */

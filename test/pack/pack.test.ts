@@ -5,8 +5,15 @@ import { test } from "node:test";
 import { fromBytes, ImgvolError, quietCall } from "../../src/base/index.ts";
 import { encoderFor } from "../../src/codec/index.ts";
 import { digestOf, type Finding, MediaType, parsePlatform, type Store } from "../../src/oci/index.ts";
-import { inspect, type PackOptions, pack, type Source, sourcesTree } from "../../src/pack/index.ts";
-import { memoryStore, readSmall, resolveManifest } from "../../src/store/index.ts";
+import {
+  inspect,
+  PackError,
+  type PackOptions,
+  pack,
+  type Source,
+  sourcesTree,
+} from "../../src/pack/index.ts";
+import { memoryStore, openLayout, readSmall, resolveManifest } from "../../src/store/index.ts";
 import { folderTree, layersTree } from "../../src/tree/index.ts";
 import { inFolder, listing, paths } from "../tree/listing.ts";
 
@@ -146,6 +153,34 @@ test("what was told of a tree before it was packed counts too", async () => {
   );
   await assert.rejects(pack([source], memoryStore(), { strict: true }, call), { code: "strict-refused" });
 });
+
+test("an image is not packed into itself", () =>
+  inFolder(async (root) => {
+    const path = sample(root);
+    const inside = await openLayout(join(path, "out"), { create: true }, call);
+    await assert.rejects(
+      packInto(inside, path, { tag: "t" }),
+      (e) => e instanceof PackError && e.code === "source-invalid",
+    );
+    await assert.rejects(inside.resolve("t", call), { code: "not-found" });
+    writeFileSync(join(path, ".imgvolignore"), "/out/\n");
+    assert.equal((await packInto(inside, path)).entries, 5);
+    const beside = await openLayout(join(root, "beside"), { create: true }, call);
+    assert.equal((await packInto(beside, join(path, "bin"))).entries, 1);
+  }));
+
+test("findings name paths of the volume", () =>
+  inFolder(async (root) => {
+    const path = sample(root);
+    writeFileSync(join(path, ".npmrc"), "");
+    writeFileSync(join(root, "x.pem"), "");
+    const sources = [
+      { path, target: "opt/a" },
+      { path: join(root, "x.pem"), target: "etc/" },
+    ];
+    const { told } = await pack(sources, memoryStore(), {}, call);
+    assert.deepEqual(told.map((f) => f.subject).sort(), ["etc/x.pem", "opt/a/.npmrc"]);
+  }));
 
 test("an empty volume is packed, and told", () =>
   inFolder(async (root) => {
