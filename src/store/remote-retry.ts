@@ -23,11 +23,12 @@ export class Patience {
   /**
    * Waits before the next try. @throws the error itself where trying again would not help, or was done often enough;
    * the abort, where the call is cancelled meanwhile
+   * @param transient whether trying again may help, where the error alone does not tell
    */
-  async afterFailure(error: unknown, call: Call): Promise<void> {
+  async afterFailure(error: unknown, call: Call, transient: boolean = isTransient(error)): Promise<void> {
     call.signal.throwIfAborted();
     this.#failures++;
-    if (!isTransient(error) || this.#failures >= this.#options.attempts) throw error;
+    if (!transient || this.#failures >= this.#options.attempts) throw error;
     const asked = error instanceof Refusal ? error.retryAfter : undefined;
     if (asked !== undefined && asked > this.#options.longest) throw error;
     const backOff = Math.min(this.#options.delay * 2 ** (this.#failures - 1), LONGEST_BACK_OFF);

@@ -31,11 +31,10 @@ export class BlobUploads {
       const session = new Session(await this.#start(call), content);
       try {
         await this.#fill(session, patience, call);
-        if (await this.#commit(session, patience, call)) return;
+        return await this.#commit(session, patience, call);
       } catch (error) {
         await this.#cancel(session);
         if (!(error instanceof LostSession)) throw asUnreachable(error, this.#host.registry);
-        await this.#pause(patience, error.cause, call);
       }
     }
   }
@@ -72,7 +71,9 @@ export class BlobUploads {
       try {
         await this.#patch(session, call);
       } catch (error) {
-        if (session.sourceFailed || !isTransient(error)) throw error;
+        // 416: what was still on its way when we asked has arrived meanwhile.
+        const moved = error instanceof Refusal && error.status === 416 && session.offset > 0;
+        if (session.sourceFailed || !(moved || isTransient(error))) throw error;
         await this.#pause(patience, error, call);
         await this.#resume(session, patience, error, call);
       }
@@ -122,8 +123,8 @@ export class BlobUploads {
     if (response.headers.has("location")) session.location = locationOf(response, this.#host);
   }
 
-  /** Ends the upload: from here the blob is visible. False where the upload is to be started again. */
-  async #commit(session: Session, patience: Patience, call: Call): Promise<boolean> {
+  /** Ends the upload: from here the blob is visible. @throws LostSession where it has to be begun again */
+  async #commit(session: Session, patience: Patience, call: Call): Promise<void> {
     const { expected } = session.content;
     const whole = expected !== undefined && expected.size <= ONE_PUT;
     for (;;) {
@@ -139,19 +140,18 @@ export class BlobUploads {
           },
           call,
         );
-        await discard(response);
-        return true;
+        return await discard(response);
       } catch (error) {
         if (session.sourceFailed) throw error;
         // What we sent was checked; bytes that were lost or doubled where a connection was cut are sent again.
-        if (error instanceof Refusal && session.resumed && error.codes.includes("DIGEST_INVALID"))
-          throw new LostSession(error);
-        const gone = error instanceof Refusal && error.status === 404;
-        if (!isTransient(error) && !gone) throw error;
+        const refused = error instanceof Refusal ? error : undefined;
+        const spoilt = session.resumed && refused?.codes.includes("DIGEST_INVALID") === true;
+        const gone = refused?.status === 404;
+        if (!isTransient(error) && !gone && !spoilt) throw error;
         // The answer may have been lost on its way, not the blob.
-        if (await this.has(d, call)) return true;
-        if (whole || gone) throw new LostSession(error);
+        if (!spoilt && (await this.has(d, call))) return;
         await this.#pause(patience, error, call);
+        if (whole || gone || spoilt) throw new LostSession(error);
       }
     }
   }
@@ -175,7 +175,7 @@ export class BlobUploads {
   }
 
   async #pause(patience: Patience, error: unknown, call: Call): Promise<void> {
-    await patience.afterFailure(error, call).catch((last: unknown) => {
+    await patience.afterFailure(error, call, true).catch((last: unknown) => {
       throw asUnreachable(last, this.#host.registry);
     });
   }
