@@ -1,7 +1,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { type Call, errno, type Finding, replaceFile } from "../base/index.ts";
+import { type Call, errno, type Finding, isLoopback, replaceFile } from "../base/index.ts";
 import { type Checksum, fetchFile, fetchText, hashFile, shown } from "./source-download.ts";
 import { SourceError } from "./source-errors.ts";
 import { type MavenHome, mavenSettings, type Repository, repositoryAt } from "./source-maven-settings.ts";
@@ -52,6 +52,7 @@ export async function fetchJar(jar: Coordinates, options: MavenOptions, call: Ca
     );
     return { path: fetched, sha256: known, told: [] };
   }
+  refuseUnsafe(origin.url);
   const sum = await sidecar(origin, call).catch(explain(jar, repository));
   const fetched = await fetchFile(origin, sum, options.cache, call).catch(explain(jar, repository));
   const sha256 = sum.algorithm === "sha256" ? sum.hex : await hashFile(fetched, "sha256", call);
@@ -69,6 +70,18 @@ async function recorded(path: string): Promise<string | undefined> {
     if (errno(error) === "ENOENT") return undefined;
     throw error;
   }
+}
+
+/** A checksum that came over the same open line as the file proves nothing. */
+function refuseUnsafe(url: URL): void {
+  if (url.protocol === "https:" || isLoopback(url.hostname.replace(/^\[|\]$/g, ""))) return;
+  throw new SourceError(
+    "payload-unverified",
+    `${shown(url)} comes over plain HTTP, and its checksum would too`,
+    {
+      hint: "take a version that imgvol knows (imgvol presets), or a repository that speaks HTTPS",
+    },
+  );
 }
 
 const SIDECARS = [

@@ -181,6 +181,14 @@ test("a jar whose checksum is a web page is not trusted", async () => {
   assert.deepEqual(everyFile(options.cache), []);
 });
 
+test("another version is not trusted over plain HTTP from another machine", async () => {
+  const options = { ...fresh(), repository: "http://repository.example/m2" };
+  await assert.rejects(fetchJar(agent, options, quietCall()), {
+    code: "payload-unverified",
+    message: /plain HTTP/,
+  });
+});
+
 test("what Maven has downloaded is used where it is the right file, else not", async () => {
   const { repository, ...options } = fresh();
   const local = join(options.home, ".m2/repository/org/agent/agent/1.0/agent-1.0.jar");

@@ -76,10 +76,9 @@ for (const [title, user, global, wanted] of MIRRORS) {
 }
 
 test("Maven settings: a server's password goes with its mirror, the environment is put in", () => {
-  const servers =
-    "<servers><server><id>a</id><username>me</username><password>${env.PW}</password></server></servers>";
+  const servers = `<servers><server><id>a</id><username>me</username><password>\${env.PW}</password></server></servers>`;
   const xml = settings(
-    mirror("a", "*", "${env.HOST}/m2"),
+    mirror("a", "*", `\${env.HOST}/m2`),
     `${servers}<localRepository>\${user.home}/r</localRepository>`,
   );
   const at = home({ ".m2/settings.xml": xml });
@@ -194,7 +193,7 @@ const NPM: readonly [string, string, Record<string, string>, string, string, str
   ],
   [
     "a token",
-    "registry=https://n.example/npm/\n//n.example/npm/:_authToken=${T}\n",
+    `registry=https://n.example/npm/\n//n.example/npm/:_authToken=\${T}\n`,
     { T: "t1" },
     "a",
     "https://n.example/npm/",
