@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { TarError } from "./errors.ts";
-import { BLOCK, checksums, type Field, Fields, GNU_MAGIC, USTAR_MAGIC } from "./layout.ts";
+import { BLOCK, checksums, type Field, Fields, USTAR_MAGIC } from "./layout.ts";
 
 /** A header block's fields, before any extended header has its say. */
 export interface RawHeader {
@@ -41,7 +41,7 @@ export function decodeBlock(block: Buffer): RawHeader {
     gid: number(block, Fields.gid, "gid"),
     size: number(block, Fields.size, "size"),
     mtime: number(block, Fields.mtime, "mtime"),
-    type: type === "S" && magic !== GNU_MAGIC ? "?" : type,
+    type,
   };
 }
 
