@@ -17,7 +17,8 @@ export type RegistryCode =
   | "read-only"
   | "method-unsupported"
   | "path-unknown"
-  | "registry-locked";
+  | "registry-locked"
+  | "folder-unusable";
 
 /** Errors of the registry server; `answer.ts` says how each is put to a client. */
 export class RegistryError extends ImgvolError<RegistryCode> {

@@ -1,32 +1,23 @@
 import { link, mkdir, readdir, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { type Call, errno, exists, syncFolder, tryLock } from "../base/index.ts";
+import { type Call, errno, exists, messageOf, syncFolder, tryLock } from "../base/index.ts";
 import type { Digest } from "../oci/index.ts";
 import { openLayout } from "../store/index.ts";
 import type { Backing, Repository } from "./backing.ts";
 import { RegistryError } from "./errors.ts";
 import { folderRecords } from "./folder-records.ts";
-import { folderSpool } from "./folder-spool.ts";
+import { folderSpool, isSpool } from "./folder-spool.ts";
 
 /**
  * Repositories in a folder, each an OCI image layout of its own, `DIR/NAME/_layout`, that every tool can read. No part
  * of a repository's name begins with `_`, so ours never meets theirs. One server at a time.
  *
- * @throws RegistryError `registry-locked`
+ * @throws RegistryError `registry-locked`, `folder-unusable`
  */
 export async function folderBacking(dir: string): Promise<Backing> {
   const root = resolve(dir);
-  await mkdir(root, { recursive: true });
-  const held = await tryLock(join(root, "_lock"), "exclusive");
-  if (held === undefined) {
-    throw new RegistryError("registry-locked", `another registry serves the folder ${root}`, {
-      hint: "end it first, or give this one a folder of its own",
-    });
-  }
-  // Uploads that a former server left behind: their sessions ended with it.
   const uploads = join(root, "_uploads");
-  await rm(uploads, { recursive: true, force: true });
-  await mkdir(uploads, { mode: 0o700 });
+  const held = await takeOver(root, uploads);
   const open = new Map<string, Promise<Repository>>();
 
   async function repositoryAt(name: string, create: boolean, call: Call): Promise<Repository> {
@@ -63,6 +54,34 @@ export async function folderBacking(dir: string): Promise<Backing> {
       await held[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Makes the folder this server's own. */
+async function takeOver(root: string, uploads: string): Promise<AsyncDisposable> {
+  let held: AsyncDisposable | undefined;
+  try {
+    await mkdir(root, { recursive: true });
+    held = await tryLock(join(root, "_lock"), "exclusive");
+    if (held !== undefined) await removeUploads(uploads);
+  } catch (cause) {
+    await held?.[Symbol.asyncDispose]();
+    throw new RegistryError("folder-unusable", `cannot keep a registry in ${root}: ${messageOf(cause)}`, {
+      hint: "name a folder that you may write",
+      cause,
+    });
+  }
+  if (held !== undefined) return held;
+  throw new RegistryError("registry-locked", `another registry serves the folder ${root}`, {
+    hint: "end it first, or give this one a folder of its own",
+  });
+}
+
+/** Uploads that a former server left behind: their sessions ended with it. */
+async function removeUploads(uploads: string): Promise<void> {
+  await mkdir(uploads, { recursive: true, mode: 0o700 });
+  for (const name of await readdir(uploads)) {
+    if (isSpool(name)) await rm(join(uploads, name), { force: true });
+  }
 }
 
 function blobAt(root: string, { name }: Repository, digest: Digest): string {

@@ -5,6 +5,11 @@ import { asDiskError, CHUNK } from "../base/index.ts";
 import type { Digest } from "../oci/index.ts";
 import type { Repository, Spool } from "./backing.ts";
 
+/** Whether a file's name is one that {@link folderSpool} gives. */
+export function isSpool(name: string): boolean {
+  return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(name);
+}
+
 /** The bytes of an upload in a private file below `folder`; `adopt` gives the file a second name, in a repository. */
 export async function folderSpool(
   folder: string,

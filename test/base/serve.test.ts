@@ -277,6 +277,29 @@ test("a client that stalls in the middle of a body is cut after the idle timeout
   socket.destroy();
 });
 
+for (const [what, bytes, status] of [
+  ["bytes that are no HTTP", "\x16\x03\x01\x02\x00\r\n\r\n", 400],
+  [
+    "a length and a transfer coding",
+    "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    400,
+  ],
+  ["two hosts", "GET / HTTP/1.1\r\nHost: attacker.example\r\nHost: localhost\r\n\r\n", 421],
+  ["no host", "GET / HTTP/1.0\r\n\r\n", 421],
+  ["a header beyond 16 KiB", `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${"x".repeat(17_000)}\r\n\r\n`, 431],
+] as const) {
+  test(`on the wire: ${what} is answered ${status}, and the server goes on`, async () => {
+    await using server = await serve(hello, { host: "127.0.0.1", port: 0 });
+    const socket = connect(server.port, "127.0.0.1");
+    socket.on("error", () => {});
+    socket.write(bytes, "latin1");
+    const [first] = await once(socket, "data");
+    socket.destroy();
+    assert.match(String(first), new RegExp(`^HTTP/1.1 ${status} `));
+    assert.equal((await send(server.port, {})).text, "hello");
+  });
+}
+
 test("a connection that never completes its headers is ended", async () => {
   await using server = await serve(hello, { host: "127.0.0.1", port: 0, headersTimeout: 50 });
   for (const beginning of ["", "GET / HTTP/1.1\r\nHost: loc"]) {

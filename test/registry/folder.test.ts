@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -35,9 +36,10 @@ test("what was pushed is there after a restart: tags, digests, referrers; upload
     assert.equal((await readdir(join(folder.path, "_uploads"))).length, 1);
   });
   assert.deepEqual(await readdir(join(folder.path, "_uploads")), []);
-  await writeFile(join(folder.path, "_uploads", "left-behind"), "by a crash");
+  await writeFile(join(folder.path, "_uploads", randomUUID()), "left behind by a crash");
+  await writeFile(join(folder.path, "_uploads", "notes"), "not ours");
   await over(folder.path, async (registry) => {
-    assert.deepEqual(await readdir(join(folder.path, "_uploads")), []);
+    assert.deepEqual(await readdir(join(folder.path, "_uploads")), ["notes"]);
     for (const reference of ["v1", digest]) {
       const answer = await exchange(registry, "GET", `/v2/a/b/manifests/${reference}`);
       assert.equal(answer.headers["docker-content-digest"], digest);
@@ -100,6 +102,15 @@ test("two servers cannot have one folder; the second may when the first is gone"
   await using other = await startRegistry({ host: "127.0.0.1", port: 0 }, quietCall());
   await assert.rejects(startRegistry({ ...options, port: other.port }, quietCall()), { code: "port-in-use" });
   await using _second = await startRegistry(options, quietCall());
+});
+
+test("a folder that cannot be one is a coded error", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-registry-");
+  const file = join(folder.path, "file");
+  await writeFile(file, "");
+  for (const dir of [file, join(file, "below")])
+    await assert.rejects(folderBacking(dir), { code: "folder-unusable" });
+  assert.equal(await readFile(file, "utf8"), "");
 });
 
 test("over a socket: a stored image is fetched, and a strange Host gets an OCI error", async () => {
