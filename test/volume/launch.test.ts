@@ -18,6 +18,8 @@ let volume = "";
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "imgvol-test-"));
+  // What launchers leave behind, if anything, is then seen here.
+  process.env["TMPDIR"] = folder;
   volume = join(folder, "volume");
   await mkdir(join(volume, "inner"), { recursive: true });
   await chmod(volume, 0o755);
@@ -161,7 +163,7 @@ test("environment, working folder, arguments and exit codes arrive unchanged", a
       [[folder], 126],
     ] as const) {
       assert.equal(
-        (await see(launcher, [], { argv, stderr: "ignore" })).code,
+        (await see(launcher, [], { argv, stderr: "ignore", env: { PATH: "/usr/bin:/bin" } })).code,
         code,
         `${launcher.name}: ${argv}`,
       );
@@ -219,7 +221,7 @@ test("an aborted call ends the command and leaves nothing", async () => {
     assert.throws(() => process.kill(pid, 0), launcher.name);
   }
   assert.deepEqual(
-    (await readdir(tmpdir())).filter((n) => n.startsWith("imgvol-view-")),
+    (await readdir(folder)).filter((n) => n.startsWith("imgvol-view-")),
     [],
   );
 });
@@ -228,11 +230,11 @@ test("signals pass through, and a killed launcher takes the command with it", as
   const index = new URL("../../src/volume/index.ts", import.meta.url).href;
   const script = `
     import { run } from ${JSON.stringify(index)};
-    const command = { argv: ["sh", "-c", "trap 'echo got; exit 9' USR1; echo $$; while :; do sleep 0.05; done"],
+    const command = { argv: ["sh", "-c", "trap 'echo got; exit 9' USR2; echo $$; while :; do sleep 0.05; done"],
       forwardSignals: true, cwd: "/" };
     const exit = await run([{ mountPath: "${missing}/v", source: ${JSON.stringify(volume)} }], command, { signal: new AbortController().signal });
     process.exit(exit.code);`;
-  for (const how of working.length > 0 ? (["SIGUSR1", "SIGKILL"] as const) : (["SIGUSR1"] as const)) {
+  for (const how of working.length > 0 ? (["SIGUSR2", "SIGKILL"] as const) : (["SIGUSR2"] as const)) {
     const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
       stdio: ["ignore", "pipe", "inherit"],
     });
@@ -247,7 +249,7 @@ test("signals pass through, and a killed launcher takes the command with it", as
     });
     // The command holds the pipe: it closes only when the command is gone, too.
     const code = await new Promise((resolve) => child.once("close", resolve));
-    if (how === "SIGUSR1") assert.deepEqual([code, out.split("\n")[1]], [9, "got"]);
+    if (how === "SIGUSR2") assert.deepEqual([code, out.split("\n")[1]], [9, "got"]);
     else assert.equal(code, null);
   }
 });

@@ -1,0 +1,101 @@
+import { Worker } from "node:worker_threads";
+import { type Call, ImgvolError, silent } from "../base/index.ts";
+import type { Store } from "../oci/index.ts";
+import { VolumeError } from "./errors.ts";
+import { UNPACK_LIMITS, type UnpackLimits } from "./limits.ts";
+import { RingWriter, ringMemory } from "./ring.ts";
+import type { Unpacked, UnpackJob, UnpackMessage } from "./unpack-job.ts";
+import type { VolumeImage } from "./volume-image.ts";
+
+/**
+ * Unpacks an image's layers, in order, into `root`: an empty folder that only the caller can write to. A record of what was
+ * written goes to the file `contents`. The store verifies the layers' digests while they flow; their diff_ids are checked here.
+ * After an error, what was written so far is the caller's to remove.
+ *
+ * @throws VolumeError, TarError, CodecError, StoreError, BaseError `disk-full`
+ */
+export async function unpack(
+  store: Store,
+  image: VolumeImage,
+  to: { readonly root: string; readonly contents: string },
+  limits: Partial<UnpackLimits>,
+  call: Call,
+): Promise<Unpacked> {
+  const memory = ringMemory();
+  const job: UnpackJob = {
+    ring: memory,
+    ...to,
+    layers: image.layers.map(({ descriptor, diffId }) => ({ digest: descriptor.digest, diffId })),
+    limits: { ...UNPACK_LIMITS, ...limits },
+    owners: process.geteuid?.() === 0,
+    umask: process.umask(),
+  };
+  const ring = new RingWriter(memory);
+  const worker = new Worker(new URL("./unpack-worker.ts", import.meta.url), { workerData: job });
+  try {
+    const result = outcome(worker, ring);
+    await feed(store, image, ring, call);
+    return await abortable(result, call.signal);
+  } catch (error) {
+    throw inContext(error, `${store.origin}: `);
+  } finally {
+    await worker.terminate();
+  }
+}
+
+async function feed(store: Store, image: VolumeImage, ring: RingWriter, call: Call): Promise<void> {
+  const total = image.layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
+  const task = (call.progress ?? silent).start(`unpack ${image.manifest.slice(0, 19)}`, total);
+  try {
+    for (const { descriptor } of image.layers) {
+      for await (const chunk of store.read(descriptor, call)) {
+        call.signal.throwIfAborted();
+        await ring.write(chunk);
+        task.advance(chunk.length);
+      }
+      await ring.end();
+    }
+    task.done();
+  } catch (error) {
+    task.failed();
+    throw error;
+  }
+}
+
+/** The worker's last word. The ring is told where that comes too early, so that no one waits for a slot forever. */
+function outcome(worker: Worker, ring: RingWriter): Promise<Unpacked> {
+  const result = new Promise<Unpacked>((resolve, reject) => {
+    worker.on("message", (message: UnpackMessage) => {
+      if (message.type === "freed") ring.freed();
+      else if (message.type === "done") resolve(message.unpacked);
+      else reject(rebuilt(message));
+    });
+    worker.on("error", reject);
+    worker.on("exit", () => reject(new VolumeError("unpack-failed", "the unpacking worker ended early")));
+  });
+  result.catch((error: unknown) => ring.fail(error));
+  return result;
+}
+
+/** An error that crossed the threads: its class stays behind, its code and hint come along. */
+function rebuilt(failure: Extract<UnpackMessage, { type: "failed" }>): Error {
+  const { code, message, hint } = failure;
+  if (code === undefined) return new VolumeError("unpack-failed", message);
+  const error = new ImgvolError(code, message, hint === undefined ? {} : { hint });
+  error.name = failure.name;
+  return error;
+}
+
+function inContext(error: unknown, where: string): unknown {
+  if (error instanceof ImgvolError && !error.message.startsWith(where)) error.message = where + error.message;
+  return error;
+}
+
+function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
