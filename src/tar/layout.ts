@@ -41,7 +41,6 @@ export const Fields: Readonly<Record<FieldName, Field>> = {
 };
 
 export const USTAR_MAGIC: string = "ustar\x0000";
-export const GNU_MAGIC: string = "ustar  \0";
 
 /** The sum of a header's bytes with the checksum field read as spaces, and the same with signed bytes. */
 export function checksums(block: Uint8Array): { unsigned: number; signed: number } {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
@@ -93,6 +94,24 @@ test("the bytes of each format are fixed where Node.js' own compression is", asy
     assert.equal(digest, expected[encoderFor(format).id], encoderFor(format).id);
   }
 });
+
+for (const threads of ["1", "2", "16"]) {
+  test(`the bytes do not depend on the number of threads: ${threads}`, async () => {
+    const script = `
+      import { compress, prose } from ${JSON.stringify(import.meta.resolve("./streams.ts"))};
+      for (const compression of ["gzip", "zstd"]) process.stdout.write(await compress(prose(${5 * MIB}), { compression }));`;
+    const run = spawnSync(process.execPath, ["--input-type=module", "--eval", script], {
+      env: { ...process.env, UV_THREADPOOL_SIZE: threads },
+      maxBuffer: 64 * MIB,
+    });
+    assert.equal(run.status, 0, run.stderr.toString());
+    const here = [
+      await compress(prose(5 * MIB), { compression: "gzip" }),
+      await compress(prose(5 * MIB), { compression: "zstd" }),
+    ];
+    assert.ok(run.stdout.equals(Buffer.concat(here)));
+  });
+}
 
 test("ids name the format and its level", () => {
   const ids: readonly (readonly [LayerFormat, string])[] = [
