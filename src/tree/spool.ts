@@ -36,6 +36,7 @@ export async function tarTree(
     const index = new SpoolIndex(options);
     const path = join(folder.path, "contents");
     await spool(archive, path, index, call);
+    index.complete();
     const contents = await open(path, "r");
     const entries = index.entries(contents);
     return {
@@ -53,7 +54,7 @@ export async function tarTree(
   }
 }
 
-/** Writes the contents of all files, one behind the other, and the entries into `index`. */
+/** Writes the archive as it comes, decompressed, and the entries into `index`, with where their contents lie. */
 async function spool(
   archive: AsyncIterable<Uint8Array>,
   path: string,
@@ -62,25 +63,51 @@ async function spool(
 ): Promise<void> {
   const contents = await open(path, "wx", 0o600);
   try {
-    let parts: Uint8Array[] = [];
+    let written = 0;
+    let current: Uint8Array = Buffer.alloc(0);
     const reader = new TarReader({
       entry: (header) => index.add(header),
-      data(chunk) {
-        index.grow(chunk.length);
-        parts.push(chunk);
-      },
+      // The part is a view of the chunk that was written to the reader.
+      data: (part) => index.locate(written + part.byteOffset - current.byteOffset),
       end() {},
     });
-    for await (const chunk of decompressed(archive, call)) {
+    for await (const chunk of decompressed(untilAborted(archive, call.signal), call)) {
       call.signal.throwIfAborted();
+      current = chunk;
       reader.write(chunk);
-      // Not earlier than here, but before the next chunk is asked for: the parts are views of this one.
-      for (const part of parts) await contents.writeFile(part);
-      parts = [];
+      await contents.writeFile(chunk);
+      written += chunk.length;
     }
     reader.finish();
   } finally {
     await contents.close();
+  }
+}
+
+/** Ends on abort even while it waits: a pipe may stay silent for ever. */
+async function* untilAborted(
+  chunks: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const source = chunks[Symbol.asyncIterator]();
+  // Not Promise.race against one promise: that would keep every chunk alive until the end.
+  let abandon = (_: unknown): void => {};
+  const abort = (): void => abandon(signal.reason);
+  signal.addEventListener("abort", abort);
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const { done, value } = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
+        abandon = reject;
+        source.next().then(resolve, reject);
+      });
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    signal.removeEventListener("abort", abort);
+    // Not awaited: it would wait for the silent pipe.
+    source.return?.().catch(() => {});
   }
 }
 
@@ -90,28 +117,36 @@ interface Spooled {
   readonly path: string;
   readonly type: "file" | "dir" | "symlink";
   /** Where a file's content lies in the temporary file; names that share it are hard links. */
-  readonly content: { readonly at: number; readonly size: number };
+  readonly content: Content;
 }
 
-const NOTHING = { at: 0, size: 0 };
+interface Content {
+  at: number;
+  readonly size: number;
+}
+
+const NOTHING: Content = { at: 0, size: 0 };
 
 class SpoolIndex {
   readonly #options: TarTreeOptions;
   readonly #tell: Tell;
   readonly #found = new Map<string, Spooled>();
-  #size = 0;
+  /** The content whose first byte is still to come. */
+  #awaited: Content | undefined;
 
   constructor(options: TarTreeOptions) {
     this.#options = options;
     this.#tell = options.tell ?? (() => {});
   }
 
-  /** So many bytes were added to the temporary file. */
-  grow(bytes: number): void {
-    this.#size += bytes;
+  /** Contents of the entry that was added last lie at `at` of the temporary file, the first or further ones. */
+  locate(at: number): void {
+    if (this.#awaited !== undefined) this.#awaited.at = at;
+    this.#awaited = undefined;
   }
 
   add(header: TarHeader): void {
+    this.#awaited = undefined;
     const path = cleanPath(header.path);
     if (path === undefined) throw unsafe(header.path, "leads out of the archive's root");
     if (path === "") return;
@@ -127,20 +162,21 @@ class SpoolIndex {
     if (header.xattrs) this.#tell(warning("xattr-dropped", path, header.xattrs.join(", ")));
     if (header.type === "hardlink") this.#put(path, this.#linked(header), "file", header);
     else {
-      const content = header.type === "file" ? { at: this.#size, size: header.size } : NOTHING;
+      const content = header.type === "file" ? { at: 0, size: header.size } : NOTHING;
+      if (header.type === "file") this.#awaited = content;
       this.#put(path, content, header.type, header);
     }
   }
 
   /** The content that a hard link shares. */
-  #linked(header: TarHeader): Spooled["content"] {
+  #linked(header: TarHeader): Content {
     const target = cleanPath(header.target ?? "");
     const first = target === undefined ? undefined : this.#found.get(target);
     if (first?.type === "file") return first.content;
     throw unsafe(header.path, `is a hard link to no earlier file: ${header.target}`);
   }
 
-  #put(path: string, content: Spooled["content"], type: Spooled["type"], header: TarHeader): void {
+  #put(path: string, content: Content, type: Spooled["type"], header: TarHeader): void {
     const most = this.#options.mostEntries ?? MOST_ENTRIES;
     if (this.#found.size >= most) {
       throw new TreeError("too-many-entries", `the archive has more than ${most} entries`);
@@ -148,8 +184,8 @@ class SpoolIndex {
     this.#found.set(path, { header, path, type, content });
   }
 
-  /** All entries in tree order, with the folders that the archive left out. */
-  entries(contents: FileHandle): readonly Entry[] {
+  /** Adds the folders that the archive left out. */
+  complete(): void {
     for (const { path, header } of [...this.#found.values()]) {
       for (const parent of parentsOf(path)) {
         const found = this.#found.get(parent);
@@ -157,10 +193,14 @@ class SpoolIndex {
         else if (found.type !== "dir") throw unsafe(path, `lies below ${parent}, which is no folder`);
       }
     }
+  }
+
+  /** All entries in tree order. */
+  entries(contents: FileHandle): readonly Entry[] {
     const sorted = [...this.#found.values()].sort((a, b) =>
       compareUtf8(orderKey(a.path, a.type), orderKey(b.path, b.type)),
     );
-    const firsts = new Map<Spooled["content"], string>();
+    const firsts = new Map<Content, string>();
     const watch = new NameWatch(this.#tell);
     return sorted.map((found) => {
       this.#warn(found, watch);
@@ -168,7 +208,7 @@ class SpoolIndex {
     });
   }
 
-  #entry(found: Spooled, firsts: Map<Spooled["content"], string>, contents: FileHandle): Entry {
+  #entry(found: Spooled, firsts: Map<Content, string>, contents: FileHandle): Entry {
     const { path, type, header, content } = found;
     const { uid, gid } = this.#options.owner ?? { uid: 0, gid: 0 };
     const mode = entryMode(header.mode, type, this.#options);
@@ -193,7 +233,7 @@ class SpoolIndex {
   }
 }
 
-function range(contents: FileHandle, { at, size }: Spooled["content"]): ByteSource {
+function range(contents: FileHandle, { at, size }: Content): ByteSource {
   return {
     size,
     async *open(offset, call) {

@@ -100,3 +100,13 @@ test("an archive of too many entries is refused, counting the folders that it le
     code: "too-many-entries",
   });
 });
+
+test("an abort ends the reading of a pipe that stays silent", async () => {
+  const controller = new AbortController();
+  async function* silent(): AsyncGenerator<Uint8Array> {
+    yield archive(["file a 1"]).subarray(0, 700);
+    controller.abort();
+    await new Promise(() => {});
+  }
+  await assert.rejects(tarTree(silent(), {}, quietCall(controller.signal)), { name: "AbortError" });
+});
