@@ -5,6 +5,7 @@ export { type BaseCode, BaseError, errno, ImgvolError, isAbort, messageOf } from
 export { asDiskError, exists, replaceFile, syncFolder, temporaryFolder } from "./files.ts";
 export type { Finding } from "./finding.ts";
 export type { HttpHandler, HttpRequest, HttpResponse } from "./http.ts";
+export { type ListenOptions, listen } from "./listen.ts";
 export { lock, tryLock } from "./lock.ts";
 export { Network, type NetworkOptions } from "./network.ts";
 export { requestFollowing } from "./redirect.ts";

@@ -1,11 +1,10 @@
 import * as plain from "node:http";
 import * as secure from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { CHUNK } from "./bytes.ts";
-import { BaseError, errno, messageOf } from "./errors.ts";
 import { answer, type Exchange } from "./exchange.ts";
 import type { HttpHandler } from "./http.ts";
-import { portHolder } from "./port-holder.ts";
+import { listen } from "./listen.ts";
 import type { ServeOptions } from "./serve-options.ts";
 
 /** A server that listens. Dispose: no new connections, answers on their way get `grace`, the rest is cut. */
@@ -38,12 +37,11 @@ export async function serve(handler: HttpHandler, options: ServeOptions): Promis
   // "100 Continue" is sent when the handler asks for the body: a refused upload then never starts.
   server.on("checkContinue", (request, response) => onRequest(request, response, true));
   server.on("connection", (socket: Socket) => socket.on("error", () => socket.destroy()));
-  await listen(server, options);
-  const address = server.address() as AddressInfo;
+  const port = await listen(server, options);
   return {
-    url: urlOf(options, address.port),
+    url: urlOf(options, port),
     host: options.host,
-    port: address.port,
+    port,
     [Symbol.asyncDispose]: () => close(server, underway, options.grace ?? 3000),
   };
 }
@@ -62,31 +60,6 @@ function create(options: ServeOptions): plain.Server {
   if (options.tls === undefined) return plain.createServer(settings);
   const { cert, key } = options.tls;
   return secure.createServer({ ...settings, cert: Buffer.from(cert), key: Buffer.from(key) });
-}
-
-async function listen(server: plain.Server, { host, port, flag }: ServeOptions): Promise<void> {
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen({ host, port, exclusive: true }, () => {
-        server.off("error", reject);
-        resolve();
-      });
-    });
-  } catch (error) {
-    const change = flag === undefined ? "choose another port" : `choose another with ${flag}`;
-    if (errno(error) !== "EADDRINUSE") {
-      throw new BaseError("listen-failed", `cannot listen on ${host}:${port}: ${messageOf(error)}`, {
-        cause: error,
-        hint: errno(error) === "EACCES" ? `ports below 1024 are for root: ${change}` : change,
-      });
-    }
-    const holder = await portHolder(port);
-    throw new BaseError("port-in-use", `port ${port} on ${host} is in use${holder ? ` by ${holder}` : ""}`, {
-      cause: error,
-      hint: `${change} (0 takes any free one), or end the process that holds it`,
-    });
-  }
 }
 
 function urlOf({ host, tls }: ServeOptions, port: number): string {

@@ -1,6 +1,6 @@
 import { createServer, type Socket } from "node:net";
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from "@grpc/grpc-js";
-import { BaseError, errno, messageOf } from "../base/index.ts";
+import { type ListenOptions, listen, messageOf } from "../base/index.ts";
 import { TelemetryError } from "./errors.ts";
 import { MESSAGE_BYTES, type ReceiverLimits } from "./http-receiver.ts";
 import { isHttp2, refuseHttp1 } from "./preface.ts";
@@ -8,12 +8,7 @@ import { RpcCode } from "./rpc-status.ts";
 import { SIGNALS, type Signal } from "./signals.ts";
 import type { Storage } from "./storage.ts";
 
-export interface GrpcOptions extends ReceiverLimits {
-  readonly host: string;
-  /** 0 for any free one. */
-  readonly port: number;
-  /** The flag that changes the port, for the hint of `port-in-use`. */
-  readonly flag?: string;
+export interface GrpcOptions extends ReceiverLimits, ListenOptions {
   /** What a sender that speaks HTTP/1 to this port is told. */
   readonly hint: () => string;
 }
@@ -105,33 +100,6 @@ function codeOf(error: unknown): number {
   if (!(error instanceof TelemetryError)) return RpcCode.internal;
   if (error.code === "queue-full" || error.code === "storage-failed") return RpcCode.unavailable;
   return RpcCode.invalidArgument;
-}
-
-async function listen(front: ReturnType<typeof createServer>, options: GrpcOptions): Promise<number> {
-  const { host, port, flag } = options;
-  try {
-    await new Promise<void>((resolve, reject) => {
-      front.once("error", reject);
-      front.listen({ host, port, exclusive: true }, () => {
-        front.off("error", reject);
-        resolve();
-      });
-    });
-  } catch (error) {
-    const change = flag === undefined ? "choose another port" : `choose another with ${flag}`;
-    if (errno(error) === "EADDRINUSE") {
-      throw new BaseError("port-in-use", `port ${port} on ${host} is in use`, {
-        cause: error,
-        hint: `${change} (0 takes any free one), or end the process that holds it`,
-      });
-    }
-    throw new BaseError("listen-failed", `cannot listen on ${host}:${port}: ${messageOf(error)}`, {
-      cause: error,
-      hint: change,
-    });
-  }
-  const address = front.address();
-  return typeof address === "object" && address !== null ? address.port : port;
 }
 
 async function shutdown(server: Server): Promise<void> {

@@ -433,3 +433,32 @@ test("the temporary database leaves no file, even while it is open", async () =>
   }
   assert.ok(existsSync(folder.path));
 });
+
+test("closing stores what waits; afterwards everything is refused", async () => {
+  await using folder = await temporaryFolder(tmpdir());
+  const db = join(folder.path, "t.db");
+  const storage = await openStorage({ db });
+  const waiting = Array.from({ length: 20 }, (_, i) =>
+    storage.ingest("traces", "protobuf", traces("a", [span(1, i + 1)])),
+  );
+  await storage[Symbol.asyncDispose]();
+  assert.equal((await Promise.all(waiting)).length, 20);
+  await assert.rejects(storage.ingest("traces", "protobuf", traces("a", [])), isCode("storage-failed"));
+  await assert.rejects(storage.services(), isCode("storage-failed"));
+  await storage[Symbol.asyncDispose]();
+  await using again = await openStorage({ db });
+  assert.equal((await again.stats()).spans, 20);
+});
+
+test("a file of another version is refused by name", async () => {
+  await using folder = await temporaryFolder(tmpdir());
+  const db = join(folder.path, "t.db");
+  await (await openStorage({ db }))[Symbol.asyncDispose]();
+  const { DatabaseSync } = await import("node:sqlite");
+  const file = new DatabaseSync(db);
+  file.exec("PRAGMA user_version = 99");
+  file.close();
+  await assert.rejects(openStorage({ db }), (error: unknown) => {
+    return isCode("database-invalid")(error) && /another version/.test((error as Error).message);
+  });
+});
