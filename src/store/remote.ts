@@ -115,13 +115,20 @@ class RemoteMedium implements Medium {
     try {
       await discard(await this.#at.ask("DELETE", path, [202, 200, 204], call));
     } catch (error) {
+      // A registry of before distribution-spec 1.1 takes a tag here for a malformed digest.
+      const refused = error instanceof Refusal ? error : undefined;
       const unsupported =
-        error instanceof Refusal && (error.status === 405 || error.codes.includes("UNSUPPORTED"));
+        refused?.status === 405 ||
+        refused?.codes.some((code) => code === "UNSUPPORTED" || code === "DIGEST_INVALID");
       if (!unsupported) throw error;
-      throw new StoreError("unsupported", `${this.origin}: the registry does not allow to delete`, {
-        hint: "registries often have to be configured to allow it",
-        cause: error,
-      });
+      throw new StoreError(
+        "unsupported",
+        `${this.origin}: the registry cannot delete ${path.replace(/^(manifest|blob)s\//, "$1 ")}`,
+        {
+          hint: "some only delete by digest, others have to be configured to allow it",
+          cause: error,
+        },
+      );
     }
   }
 }

@@ -93,23 +93,30 @@ export function generated(seed: number, size: number, sized: boolean): ByteSourc
   };
 }
 
+export interface FlakyOptions {
+  readonly count: number;
+  readonly seed: number;
+  /** About how many bytes each blob has. */
+  readonly size: number;
+  /** The registry's port on this machine. Default: one of ours, in memory. */
+  readonly port?: number;
+}
+
 /**
  * Pushes and pulls blobs through proxies that cut connections; throws where one does not arrive whole.
  *
  * @returns how many connections were cut
  */
-export async function flakyTransfers(options: {
-  count: number;
-  seed: number;
-  size: number;
-}): Promise<number> {
+export async function flakyTransfers(options: FlakyOptions): Promise<number> {
   const call = quietCall();
-  await using registry = await startRegistry({ host: "127.0.0.1", port: 0 }, call);
+  await using own =
+    options.port === undefined ? await startRegistry({ host: "127.0.0.1", port: 0 }, call) : undefined;
+  const port = options.port ?? own?.port ?? 0;
   let cuts = 0;
   for (let i = 0; i < options.count; i++) {
     const seed = options.seed + i;
     const size = Math.ceil(options.size * (0.5 + numbersFrom(seed)()));
-    await using proxy = await flakyProxy(registry.port, seed, options.size * 2);
+    await using proxy = await flakyProxy(port, seed, options.size * 2);
     using network = new Network({ env: {} });
     const place = { registry: `127.0.0.1:${proxy.port}`, repository: `flaky/${i % 4}` };
     const retry = { attempts: 30, delay: 1 };
