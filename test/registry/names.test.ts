@@ -28,6 +28,20 @@ for (const place of PLACES) {
     assert.deepEqual((await exchange(registry, "GET", "/v2/nobody/tags/list")).errors, ["NAME_UNKNOWN"]);
   });
 
+  test(`${place}: of thirty pushes at once, to one repository, none is lost`, async () => {
+    await using registry = await openRegistry(place);
+    const tags = Array.from({ length: 30 }, (_, i) => `t${String(i).padStart(2, "0")}`);
+    const digests = await Promise.all(
+      tags.map((tag) => pushImage(registry, "p", tag, { annotations: { tag } })),
+    );
+    const list = await exchange(registry, "GET", "/v2/p/tags/list");
+    assert.deepEqual(JSON.parse(list.body.toString()).tags, tags);
+    for (const [i, tag] of tags.entries()) {
+      const answer = await exchange(registry, "HEAD", `/v2/p/manifests/${tag}`);
+      assert.equal(answer.headers["docker-content-digest"], digests[i]);
+    }
+  });
+
   test(`${place}: the catalog lists repositories, nested ones as well`, async () => {
     await using registry = await openRegistry(place);
     for (const name of ["b", "a/b", "a", "a-b"]) await pushBlob(registry, name, "x");
