@@ -1,53 +1,55 @@
-import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { type Call, fromFile, printable } from "../base/index.ts";
 import { decode } from "../codec/index.ts";
 import { cleanPath, type TarHeader, TarReader, type TarSink } from "../tar/index.ts";
 import { SourceError } from "./source-errors.ts";
+
+/** Takes a package's files one after the other: for each `begin`, its bytes, `end`. Synchronous: they are small. */
+export interface FileReceiver {
+  /** `path` is below the package's folder. A path may come twice: the later file counts. */
+  begin(path: string, size: number, executable: boolean): void;
+  /** The chunk is to be used before returning. */
+  data(chunk: Uint8Array): void;
+  end(): void;
+}
 
 /** Bounds on what one package unpacks to, far above any that is published. */
 const MOST_BYTES = 512 * 1024 * 1024;
 const MOST_FILES = 100_000;
 
 /**
- * Unpacks an npm package's tarball into a new folder, without its first name (`package/`). No script is run.
+ * Reads an npm package's tarball: its files, without their first folder (`package/`). Nothing of it is run.
  *
- * @param into must not exist
  * @param drops whether a file, by its path in the package, is left out
- * @returns how many files were written
- * @throws SourceError `payload-unsafe`; TarError, CodecError
+ * @returns how many files `receiver` was given; after each chunk of the tarball, a pause in which it may be emptied
+ * @throws SourceError `payload-unsafe`; TarError, CodecError; what `receiver` throws
  */
-export async function unpackPackage(
+export async function* readPackage(
   tarball: string,
-  into: string,
+  receiver: FileReceiver,
   drops: (path: string) => boolean,
   call: Call,
-): Promise<number> {
-  const sink = new PackageSink(tarball, into, drops);
+): AsyncGenerator<void, number> {
+  const sink = new PackageSink(tarball, receiver, drops);
   const reader = new TarReader(sink);
-  try {
-    for await (const chunk of decode(fromFile(tarball).open(0, call), "gzip", call)) reader.write(chunk);
-    reader.finish();
-  } finally {
-    sink.close();
+  for await (const chunk of decode(fromFile(tarball).open(0, call), "gzip", call)) {
+    reader.write(chunk);
+    yield;
   }
+  reader.finish();
   return sink.files;
 }
 
-/** Writes files as they come, synchronously: packages are thousands of small files. */
 class PackageSink implements TarSink {
   files = 0;
   readonly #tarball: string;
-  readonly #into: string;
+  readonly #receiver: FileReceiver;
   readonly #drops: (path: string) => boolean;
-  readonly #folders = new Set<string>();
-  readonly #written = new Set<string>();
-  #file: number | undefined;
+  #open = false;
   #bytes = 0;
 
-  constructor(tarball: string, into: string, drops: (path: string) => boolean) {
+  constructor(tarball: string, receiver: FileReceiver, drops: (path: string) => boolean) {
     this.#tarball = tarball;
-    this.#into = into;
+    this.#receiver = receiver;
     this.#drops = drops;
   }
 
@@ -61,29 +63,19 @@ class PackageSink implements TarSink {
       throw this.#unsafe(header, "more than a package has");
     const path = clean.slice(clean.indexOf("/") + 1);
     // Folders are made for the files in them.
-    if (header.type === "dir" || !clean.includes("/") || this.#drops(path)) return;
-    const full = join(this.#into, path);
-    const folder = dirname(full);
-    if (!this.#folders.has(folder)) mkdirSync(folder, { recursive: true });
-    this.#folders.add(folder);
-    // A path that the archive has twice holds the later one. What we did not write is never opened for writing.
-    const flags = this.#written.has(path) ? "w" : "wx";
-    this.#file = openSync(full, flags, (header.mode & 0o111) === 0 ? 0o644 : 0o755);
-    this.#written.add(path);
+    this.#open = header.type === "file" && clean.includes("/") && !this.#drops(path);
+    if (!this.#open) return;
     this.files++;
+    this.#receiver.begin(path, header.size, (header.mode & 0o111) !== 0);
   }
 
   data(chunk: Uint8Array): void {
-    for (let at = 0; this.#file !== undefined && at < chunk.length; ) at += writeSync(this.#file, chunk, at);
+    if (this.#open) this.#receiver.data(chunk);
   }
 
   end(): void {
-    this.close();
-  }
-
-  close(): void {
-    if (this.#file !== undefined) closeSync(this.#file);
-    this.#file = undefined;
+    if (this.#open) this.#receiver.end();
+    this.#open = false;
   }
 
   #unsafe(header: TarHeader, why: string): SourceError {

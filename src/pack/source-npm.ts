@@ -1,11 +1,14 @@
+import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { type Call, Network } from "../base/index.ts";
+import { TRAILER } from "../tar/index.ts";
 import { fetchFile } from "./source-download.ts";
 import { SourceError } from "./source-errors.ts";
 import { type NpmConfig, type NpmHome, npmConfig } from "./source-npm-config.ts";
 import { type LockedPackage, parseNpmLock } from "./source-npm-lock.ts";
-import { unpackPackage } from "./source-npm-package.ts";
+import { readPackage } from "./source-npm-package.ts";
+import { FolderReceiver, TarReceiver } from "./source-npm-place.ts";
 
 export interface NpmOptions extends Partial<NpmHome> {
   /** imgvol's cache folder. */
@@ -35,28 +38,78 @@ export async function fetchNpmPackages(
   options: NpmOptions,
   call: Call,
 ): Promise<{ readonly packages: number; readonly files: number }> {
+  const packages = await download(lock, options, call);
+  let files = 0;
+  for (const item of packages) {
+    using receiver = new FolderReceiver(join(folder, item.path));
+    const reading = readPackage(item.tarball, receiver, droppedBelow(item, options), call);
+    for (let step = await reading.next(); ; step = await reading.next()) {
+      if (!step.done) continue;
+      files += step.value;
+      break;
+    }
+  }
+  return { packages: packages.length, files };
+}
+
+/**
+ * The same as one tar archive, for a payload of thousands of files: they need not become files of this machine.
+ *
+ * @param files more files, from this machine: their path in the archive -> where they are
+ */
+export async function* npmTar(
+  lock: string,
+  files: Readonly<Record<string, URL>>,
+  options: NpmOptions,
+  call: Call,
+): AsyncGenerator<Uint8Array> {
+  for (const item of await download(lock, options, call)) {
+    const receiver = new TarReceiver(item.path);
+    for await (const _ of readPackage(item.tarball, receiver, droppedBelow(item, options), call))
+      yield receiver.take();
+    yield receiver.take();
+  }
+  const own = new TarReceiver("");
+  for (const [path, url] of Object.entries(files)) {
+    const bytes = await readFile(url);
+    own.begin(path, bytes.length, false);
+    own.data(bytes);
+    own.end();
+  }
+  yield own.take();
+  yield TRAILER;
+}
+
+function droppedBelow(item: LockedPackage, options: NpmOptions): (path: string) => boolean {
+  return (path) => options.drops?.(`${item.path}/${path}`) ?? false;
+}
+
+type Downloaded = LockedPackage & { readonly tarball: string };
+
+/** All packages of the lock, in its order, as verified tarballs in the cache. */
+async function download(lock: string, options: NpmOptions, call: Call): Promise<readonly Downloaded[]> {
   const env = options.env ?? process.env;
   const packages = parseNpmLock(lock, options.origin ?? "the lock file");
   const registry = options.registry === undefined ? {} : { npm_config_registry: options.registry };
   const config = npmConfig({ env: { ...env, ...registry }, home: options.home ?? homedir() });
   using network = networkFor(config, env);
   const task = call.progress?.start("npm packages", packages.length, "entries");
-  let files = 0;
+  const tarballs = new Map<LockedPackage, string>();
   try {
     await eachOf(packages, call, async (item, inner) => {
       const from = { ...tarballOf(item, config), network };
-      const tarball = await fetchFile(from, item.sum, options.cache, inner).catch(explain(item));
-      const drops = (path: string): boolean => options.drops?.(`${item.path}/${path}`) ?? false;
-      const placed = await unpackPackage(tarball, join(folder, item.path), drops, inner);
-      files += placed;
+      tarballs.set(item, await fetchFile(from, item.sum, options.cache, inner).catch(explain(item)));
       task?.advance(1);
     });
   } catch (error) {
     task?.failed();
     throw error;
   }
-  task?.done(`${files} files`);
-  return { packages: packages.length, files };
+  task?.done();
+  return packages.flatMap((item) => {
+    const tarball = tarballs.get(item);
+    return tarball === undefined ? [] : [{ ...item, tarball }];
+  });
 }
 
 /** npm's `cafile` counts as `SSL_CERT_FILE` does, which wins. */

@@ -1,13 +1,11 @@
-import { copyFile, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 import type { Call, Finding } from "../base/index.ts";
 import { AGENTS, findPreset, type MavenPayload, type NpmPayload, parseVersion } from "../preset/index.ts";
 import type { Entry } from "../tar/index.ts";
-import { fileTree, folderTree, type MetadataOptions, type Tree } from "../tree/index.ts";
+import { fileTree, type MetadataOptions, type Tree, tarTree } from "../tree/index.ts";
 import { SourceError } from "./source-errors.ts";
 import { fetchJar } from "./source-maven.ts";
-import { fetchNpmPackages } from "./source-npm.ts";
-import { workspace } from "./source-workspace.ts";
+import { npmTar } from "./source-npm.ts";
 
 export interface PresetSourceOptions extends Pick<MetadataOptions, "owner" | "sourceDateEpoch"> {
   /** imgvol's cache folder: downloads are kept there, by their checksums. */
@@ -82,28 +80,21 @@ async function npmSource(
     });
   }
   const drops = payload.drops.map((pattern) => new RegExp(pattern));
-  const folder = await workspace(options.cache);
-  try {
-    const text = await readFile(new URL(lock, AGENTS), "utf8");
-    const how = {
-      ...reach(options),
-      registry: options.repository,
-      origin: lock.slice(lock.lastIndexOf("/") + 1),
-    };
-    await fetchNpmPackages(
-      text,
-      folder.path,
-      { ...how, drops: (path) => drops.some((drop) => drop.test(path)) },
-      call,
-    );
-    for (const [to, from] of Object.entries(payload.files))
-      await copyFile(new URL(from, AGENTS), join(folder.path, to));
-  } catch (error) {
-    await folder[Symbol.asyncDispose]();
-    throw error;
-  }
-  const tree = timed(folderTree(folder.path, { owner: options.owner }), options);
-  return { tree, told: [], [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
+  const text = await readFile(new URL(lock, AGENTS), "utf8");
+  const files = Object.entries(payload.files).map(([path, from]) => [path, new URL(from, AGENTS)]);
+  const how = {
+    ...reach(options),
+    registry: options.repository,
+    origin: lock.slice(lock.lastIndexOf("/") + 1),
+    drops: (path: string) => drops.some((drop) => drop.test(path)),
+  };
+  const spooled = await tarTree(
+    npmTar(text, Object.fromEntries(files), how, call),
+    { owner: options.owner },
+    call,
+  );
+  const tree = timed(spooled.tree, options);
+  return { tree, told: [], [Symbol.asyncDispose]: () => spooled[Symbol.asyncDispose]() };
 }
 
 function reach({ cache, env, home, repository }: PresetSourceOptions): {
