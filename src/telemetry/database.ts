@@ -36,12 +36,19 @@ export interface Arrival {
 
 /** What can be asked, by name: each takes one argument that can be cloned, and gives what can be cloned. */
 export interface Queries {
+  /** Every service that sent something, by name, with the volumes that it named. */
   services(): Service[];
+  /** The traces that pass the filter, the latest to start first. */
   traces(filter: TraceFilter): TraceSummary[];
+  /** One trace with its spans and logs, or undefined where none of its spans is here. */
   trace(traceId: string): Trace | undefined;
+  /** The log records that pass the filter, the newest first. */
   logs(filter: LogFilter): LogRecord[];
+  /** The metrics that services sent, by service and name; instances of a service are one. */
   metrics(filter: MetricFilter): Metric[];
+  /** The points of one metric that pass the filter, the newest first. */
   points(filter: PointFilter): MetricPoint[];
+  /** What the database holds, and what it had to let go. */
   stats(): Stats;
 }
 

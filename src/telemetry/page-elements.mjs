@@ -11,6 +11,17 @@ export function el(tag, properties = {}, ...children) {
   return node;
 }
 
+/** Replaces what an element holds; the focus stays on what has the same `data-id`. */
+export function redraw(parent, ...children) {
+  const id = parent.contains(document.activeElement)
+    ? document.activeElement.closest("[data-id]")?.dataset.id
+    : undefined;
+  parent.replaceChildren(...children);
+  if (id === undefined) return;
+  const again = [...parent.querySelectorAll("[data-id]")].find((node) => node.dataset.id === id);
+  (again?.querySelector("summary") ?? again)?.focus();
+}
+
 export async function ask(path) {
   const response = await fetch(`/api/${path}`);
   if (response.status === 401) location.reload();

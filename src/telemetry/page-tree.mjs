@@ -1,9 +1,11 @@
 // One trace as a tree of spans beside their time.
 
-import { ask, between, colour, dot, duration, el, text, when } from "./page-elements.mjs";
+import { ask, between, colour, dot, duration, el, redraw, text, when } from "./page-elements.mjs";
 
+/** Draws a trace into its details, which stay as they are where the trace cannot be had. */
 export async function drawTree(details, traceId) {
-  const trace = await ask(`traces/${traceId}`);
+  const trace = await ask(`traces/${traceId}`).catch(() => undefined);
+  if (trace === undefined) return;
   const opened = new Set([...details.querySelectorAll(".span[open]")].map((span) => span.dataset.id));
   const total = between(trace.start, trace.end) || 1;
   const ticks = el(
@@ -29,7 +31,7 @@ export async function drawTree(details, traceId) {
   for (const log of trace.logs) tree.append(logRow(log, 0));
   if (trace.truncated)
     tree.append(el("p", { className: "quiet" }, "This trace has more records than are shown."));
-  details.replaceChildren(details.querySelector("summary"), tree);
+  redraw(details, details.querySelector("summary"), tree);
 }
 
 const indent = (depth) => `${6 + Math.min(depth, 24) * 16}px`;

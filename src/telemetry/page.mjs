@@ -1,6 +1,6 @@
 // The dashboard's page: the services, their latest traces, and what changes while one looks.
 
-import { ask, between, count, dot, duration, el, volume, when } from "./page-elements.mjs";
+import { ask, between, count, dot, duration, el, redraw, volume, when } from "./page-elements.mjs";
 import { drawTree } from "./page-tree.mjs";
 
 const PAGE = 50;
@@ -18,7 +18,7 @@ function drawServices(services) {
     logs: total("logs"),
     volumes: [],
   };
-  $("services").replaceChildren(...[all, ...services].map(serviceRow));
+  redraw($("services"), ...[all, ...services].map(serviceRow));
 }
 
 function serviceRow({ name, spans, points, logs, volumes }) {
@@ -36,6 +36,7 @@ function serviceRow({ name, spans, points, logs, volumes }) {
     el("small", {}, counts),
     ...volumes.map(volume),
   );
+  button.dataset.id = name ?? "";
   button.addEventListener("click", () => {
     state.service = name;
     state.limit = PAGE;
