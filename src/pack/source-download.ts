@@ -79,6 +79,11 @@ export async function fetchText(origin: Origin, limit: number, call: Call): Prom
   }
 }
 
+/** A file's bytes, in pieces that do not cost hundreds of small files a large buffer each. */
+export function readChunks(path: string, call: Call): AsyncIterable<Uint8Array> {
+  return createReadStream(path, { highWaterMark: 64 * 1024, signal: call.signal });
+}
+
 /** A file's hash in hexadecimal; undefined where there is no such file. */
 export async function hashFile(
   path: string,
@@ -87,11 +92,7 @@ export async function hashFile(
 ): Promise<string | undefined> {
   const hash = createHash(algorithm);
   try {
-    const chunks: AsyncIterable<Uint8Array> = createReadStream(path, {
-      highWaterMark: 1024 * 1024,
-      signal: call.signal,
-    });
-    for await (const chunk of chunks) hash.update(chunk);
+    for await (const chunk of readChunks(path, call)) hash.update(chunk);
   } catch (error) {
     call.signal.throwIfAborted();
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;

@@ -1,6 +1,7 @@
-import { type Call, fromFile, printable } from "../base/index.ts";
+import { type Call, printable } from "../base/index.ts";
 import { decode } from "../codec/index.ts";
 import { cleanPath, type TarHeader, TarReader, type TarSink } from "../tar/index.ts";
+import { readChunks } from "./source-download.ts";
 import { SourceError } from "./source-errors.ts";
 
 /** Takes a package's files one after the other: for each `begin`, its bytes, `end`. Synchronous: they are small. */
@@ -31,7 +32,7 @@ export async function* readPackage(
 ): AsyncGenerator<void, number> {
   const sink = new PackageSink(tarball, receiver, drops);
   const reader = new TarReader(sink);
-  for await (const chunk of decode(fromFile(tarball).open(0, call), "gzip", call)) {
+  for await (const chunk of decode(readChunks(tarball, call), "gzip", call)) {
     reader.write(chunk);
     yield;
   }
