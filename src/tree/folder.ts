@@ -1,7 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import {
   type Dirent,
-  existsSync,
   lstatSync,
   readdirSync,
   readFileSync,
@@ -10,7 +9,7 @@ import {
   type Stats,
   statSync,
 } from "node:fs";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { BaseError, type Call, errno, printable } from "../base/index.ts";
 import type { Entry } from "../tar/index.ts";
 import { TreeError } from "./errors.ts";
@@ -85,7 +84,7 @@ class Walk {
   readonly #linked = new Map<string, { path: string; left: number }>();
 
   constructor(root: string, options: FolderOptions) {
-    this.#root = root;
+    this.#root = root.replace(/\/+$/, "");
     this.#options = options;
     this.#tell = options.tell ?? (() => {});
     this.#under = options.place ? `${options.place}/` : "";
@@ -115,7 +114,7 @@ class Walk {
 
   #readIgnore(): Ignore {
     const named = this.#options.ignoreFile;
-    const path = named ?? join(this.#root, IGNORE_FILE);
+    const path = named ?? this.#full(IGNORE_FILE);
     let text: string;
     try {
       text = readFileSync(path, "utf8");
@@ -133,8 +132,8 @@ class Walk {
   /** Lists a folder and stands at its beginning. */
   #enter(path: string, secret: boolean): void {
     const full = this.#full(path);
-    if (path === "" && !existsSync(full)) {
-      const message = `no such file or folder: ${printable(full)}`;
+    if (path === "" && !leadsToFolder(full)) {
+      const message = `not a folder, or not to be looked into: ${printable(full)}`;
       throw new BaseError("file-unreadable", message, { wrongUse: true });
     }
     const found: Dirent<Buffer>[] = refuse(full, () =>
@@ -257,14 +256,14 @@ class Walk {
   }
 
   #full(path: string): string {
-    return path === "" ? this.#root : `${this.#root}/${path}`;
+    return path === "" ? this.#root || "/" : `${this.#root}/${path}`;
   }
 }
 
-/** A link to nothing leads to no folder here; it is refused when it is its turn, for it may be ignored. */
-function leadsToFolder(link: string): boolean {
+/** Whether a path is a folder or a link to one. A link to nothing is refused when it is its turn: it may be ignored. */
+function leadsToFolder(path: string): boolean {
   try {
-    return statSync(link).isDirectory();
+    return statSync(path).isDirectory();
   } catch {
     return false;
   }

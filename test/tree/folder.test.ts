@@ -292,6 +292,16 @@ test("an unreadable file or folder is an error that names it", () =>
     await assert.rejects(listing(folderTree(join(root, "missing"))), code("file-unreadable", "missing"));
   }));
 
+test("a root may be written with slashes at its end; a file is no root", () =>
+  inFolder(async (root) => {
+    writeFileSync(join(root, ".imgvolignore"), "x\n");
+    for (const f of ["x", "y"]) writeFileSync(join(root, f), f);
+    assert.deepEqual(await paths(folderTree(`${root}//`)), ["y"]);
+    await assert.rejects(paths(folderTree(join(root, "y"))), code("file-unreadable", "/y"));
+    const first = await folderTree("/")(quietCall())[Symbol.asyncIterator]().next();
+    assert.ok(!first.done && !first.value.path.startsWith("/"));
+  }));
+
 test("an aborted call ends the walk", () =>
   inFolder(async (root) => {
     writeFileSync(join(root, "f"), "x");
