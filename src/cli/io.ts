@@ -1,6 +1,7 @@
 import { type Call, type Progress, printable, silent } from "../base/index.ts";
 import type { Finding } from "../oci/index.ts";
 import { lineProgress, terminalProgress } from "./progress.ts";
+import type { Interruption } from "./signals.ts";
 
 /** The switches that every verb has. */
 export interface Habits {
@@ -21,14 +22,16 @@ export interface Io {
   answer(value: unknown, text: () => string): void;
   /** Bytes of an answer, as they are (a file, a tar). */
   write(bytes: Uint8Array): Promise<void>;
+  /** From now on signals are for a child process: they neither abort the call nor end this process. */
+  handOver(): void;
   /** A sentence on stderr; silent with `--quiet`. */
   say(sentence: string): void;
   /** Findings on stderr, warnings and errors even with `--quiet`: nothing is dropped silently. */
   tell(findings: readonly Finding[]): void;
 }
 
-/** An `Io` over this process. `signal` is the one that Ctrl-C aborts. */
-export function processIo(habits: Habits, signal: AbortSignal): Io {
+/** An `Io` over this process. */
+export function processIo(habits: Habits, interruption: Interruption): Io {
   const quiet = habits.quiet ?? false;
   const color = wantsColor(habits.color ?? "auto", process.stderr.isTTY === true);
   const progress: Progress = quiet
@@ -37,7 +40,7 @@ export function processIo(habits: Habits, signal: AbortSignal): Io {
       ? terminalProgress(process.stderr)
       : lineProgress((line) => process.stderr.write(`${line}\n`));
   return {
-    call: { signal, progress },
+    call: { signal: interruption.signal, progress },
     color,
     json: habits.json ?? false,
     quiet,
@@ -47,6 +50,7 @@ export function processIo(habits: Habits, signal: AbortSignal): Io {
       if (line !== "") process.stdout.write(`${line}\n`);
     },
     write: writeOut,
+    handOver: () => interruption[Symbol.dispose](),
     say(sentence) {
       if (!quiet) progress.say(sentence);
     },

@@ -11,17 +11,17 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
   using interrupt = interruption();
   let exit = 0;
   const run: Run =
-    (action) =>
+    (action, failed = 3) =>
     async (...args) => {
       const command = args.at(-1);
       const habits: Habits = command instanceof Command ? command.optsWithGlobals() : {};
-      const io = processIo(habits, interrupt.signal);
+      const io = processIo(habits, interrupt);
       try {
         exit = (await action(io, ...args)) ?? 0;
       } catch (error) {
         const failure = failureOf(error, io.verbose, interrupt.signal.aborted);
         if (failure.text !== "") process.stderr.write(`${failure.text}\n`);
-        exit = failure.exit;
+        exit = failure.exit === 3 ? failed : failure.exit;
       }
     };
   try {

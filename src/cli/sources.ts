@@ -1,15 +1,9 @@
 import { existsSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
 import type { Finding } from "../base/index.ts";
 import { presetSource, type Source } from "../pack/index.ts";
 import { type TarTreeOptions, tarTree } from "../tree/index.ts";
+import { defaultCacheFolder } from "../volume/index.ts";
 import type { Io } from "./io.ts";
-
-/** imgvol's cache folder (XDG base directory specification). */
-export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
-  return env["IMGVOL_CACHE"] || join(env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "imgvol");
-}
 
 export interface Sources extends AsyncDisposable {
   readonly list: readonly Source[];
@@ -38,7 +32,12 @@ export async function openSources(
       const place = target === undefined ? {} : { target };
       const preset = /^preset:([^@]*)(?:@(.*))?$/s.exec(source);
       if (preset?.[1] !== undefined) {
-        const made = await presetSource(preset[1], preset[2], { ...how, cache: cacheFolder() }, io.call);
+        const made = await presetSource(
+          preset[1],
+          preset[2],
+          { ...how, cache: defaultCacheFolder() },
+          io.call,
+        );
         held.push(made);
         told.push(...made.told);
         list.push({ ...place, tree: made.tree, name: `${made.name}@${made.version}` });

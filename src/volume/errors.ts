@@ -24,6 +24,8 @@ export type VolumeCode =
   | "mount-path-busy"
   | "not-mounted"
   | "mount-failed"
+  /** The environment does not go with an agent. */
+  | "agent-refused"
   | "view-failed"
   | "command-invalid";
 

@@ -13,6 +13,7 @@ export { UNPACK_LIMITS, type UnpackLimits } from "./limits.ts";
 export { mount, unmount } from "./mount.ts";
 export type { MountRecord } from "./mount-record.ts";
 export type { Mounter } from "./mounter.ts";
+export { type RunVolumesOptions, runVolumes, type VolumeMount } from "./run-volumes.ts";
 export { resolveSubPath } from "./sub-path.ts";
 export type { Command, Exit, Launcher, Output, Probe, View } from "./view.ts";
 export type { VolumeRecord } from "./volume-record.ts";
