@@ -42,6 +42,7 @@ export async function programFor(argv: readonly string[], run: Run): Promise<Com
     .version(version(), "-V, --version")
     .helpOption("-h, --help")
     .helpCommand(false)
+    .enablePositionalOptions()
     .showSuggestionAfterError()
     .configureOutput({ outputError: (text, write) => write(asHint(text)) })
     .exitOverride()

@@ -8,6 +8,7 @@ export {
 export { defaultCacheFolder } from "./cache-folder.ts";
 export type { ListedVolume, Pruned, PruneOptions } from "./cache-prune.ts";
 export { type VolumeCode, VolumeError } from "./errors.ts";
+export { type Exported, type ExportOptions, exportTo } from "./export.ts";
 export { type Choice, chooseLauncher, run } from "./launch.ts";
 export { UNPACK_LIMITS, type UnpackLimits } from "./limits.ts";
 export { mount, unmount } from "./mount.ts";
