@@ -49,32 +49,30 @@ async function* merge(parts: readonly Part[], options: MetadataOptions, call: Ca
       const first = await rest.next();
       if (!first.done) heads.push({ part, rest, next: first.value });
     }
-    for (;;) {
-      const chosen = await takeLeast(heads);
-      if (chosen === undefined) return;
-      names.add(chosen.next.entry, chosen.part);
-      yield chosen.next.entry;
-      await step(heads, chosen.head);
+    for (let head = await least(heads); head !== undefined; head = await least(heads)) {
+      names.add(head.next.entry, head.part);
+      yield head.next.entry;
+      await step(heads, head);
     }
   } finally {
     await Promise.all(heads.map((h) => h.rest.return?.()));
   }
 }
 
-/** The entry that is next in tree order. Heads that stand at the same folder are moved on: one entry serves all. */
-async function takeLeast(heads: Head[]): Promise<{ head: Head; next: Placed; part: Part } | undefined> {
-  let least = heads[0];
-  if (least === undefined) return undefined;
-  for (const head of heads) if (compareUtf8(head.next.key, least.next.key) < 0) least = head;
-  const key = least.next.key;
-  for (const head of heads.filter((h) => h !== least && h.next.key === key)) {
-    if (head.next.entry.type !== "dir") throw conflict(head.next.entry.path, least.part, head.part);
+/** The head whose entry is next in tree order. Others at the same folder are moved on: one entry serves all. */
+async function least(heads: Head[]): Promise<Head | undefined> {
+  let first = heads[0];
+  if (first === undefined) return undefined;
+  for (const head of heads) if (compareUtf8(head.next.key, first.next.key) < 0) first = head;
+  const key = first.next.key;
+  for (const head of heads.filter((h) => h !== first && h.next.key === key)) {
+    if (head.next.entry.type !== "dir") throw conflict(head.next.entry.path, first.part, head.part);
     // What a part has goes before what was only made to hold another.
-    const useless: Head = least.next.made && !head.next.made ? least : head;
-    if (useless === least) least = head;
+    const useless: Head = first.next.made && !head.next.made ? first : head;
+    if (useless === first) first = head;
     await step(heads, useless);
   }
-  return { head: least, next: least.next, part: least.part };
+  return first;
 }
 
 async function step(heads: Head[], head: Head): Promise<void> {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { linkSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, linkSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fromBytes, ImgvolError, quietCall } from "../../src/base/index.ts";
@@ -14,7 +14,7 @@ import {
   sourcesTree,
 } from "../../src/pack/index.ts";
 import { memoryStore, openLayout, readSmall, resolveManifest } from "../../src/store/index.ts";
-import { folderTree, layersTree } from "../../src/tree/index.ts";
+import { folderTree, layersTree, type Tree } from "../../src/tree/index.ts";
 import { inFolder, listing, paths } from "../tree/listing.ts";
 
 const call = quietCall();
@@ -287,6 +287,34 @@ for (const [name, [code, sources, options]] of Object.entries(nonsense)) {
       });
     }));
 }
+
+test("a file that changes while it is packed fails the pack by name, and nothing of it stays in the store", () =>
+  inFolder(async (root) => {
+    const path = sample(root);
+    writeFileSync(join(path, "big"), Buffer.alloc(3_000_000, "x"));
+    const store = await openLayout(join(root, "out"), { create: true }, call);
+    for (const victim of ["big", "text"]) {
+      const tree: Tree = async function* (c) {
+        for await (const entry of folderTree(path)(c)) {
+          if (entry.path === victim) appendFileSync(join(path, victim), "more");
+          yield entry;
+        }
+      };
+      await assert.rejects(pack([{ tree, name: "t" }], store, { tag: "t" }, call), (e) => {
+        assert.ok(
+          e instanceof ImgvolError && e.code === "file-changed" && e.message.includes(victim),
+          String(e),
+        );
+        return true;
+      });
+    }
+    await assert.rejects(store.resolve("t", call), { code: "not-found" });
+    const stored = readdirSync(join(root, "out"), { recursive: true, withFileTypes: true });
+    assert.deepEqual(
+      stored.filter((e) => e.isFile() && /^[0-9a-f]{64}$/.test(e.name)).map((e) => e.name),
+      [],
+    );
+  }));
 
 test("an aborted pack says so and tags nothing", () =>
   inFolder(async (root) => {
