@@ -20,6 +20,8 @@ export interface NetworkOptions {
 export interface Route {
   readonly send: typeof http.request;
   readonly connection: http.RequestOptions;
+  /** No proxy is between: the connection's far end is the URL's host. */
+  readonly direct: boolean;
 }
 
 const SOCKETS = 16;
@@ -58,9 +60,11 @@ export class Network implements Disposable {
       maxHeaderSize: HEADER_BYTES,
       agent: this.#agent(secure, proxy, publicOnly),
     };
-    if (proxy === undefined || secure) return { send: secure ? https.request : http.request, connection };
+    const direct = proxy === undefined;
+    if (direct || secure) return { send: secure ? https.request : http.request, connection, direct };
     return {
       send: proxy.protocol === "https:" ? https.request : http.request,
+      direct,
       connection: {
         ...connection,
         host: literalAddress(proxy.hostname) ?? proxy.hostname,

@@ -85,6 +85,7 @@ class Exchange {
   readonly #options: RequestOptions;
   readonly #call: Call;
   readonly #request: ClientRequest;
+  readonly #direct: boolean;
   readonly #idle: IdleTimer;
   readonly #answer: Promise<IncomingMessage>;
   #settle: Settle = { resolve() {}, reject() {} };
@@ -104,6 +105,7 @@ class Exchange {
     const route = (options.network ?? processNetwork()).route(url, options.publicOnly ?? false);
     const headers = { ...route.connection.headers, ...options.headers, ...lengthOf(options.body) };
     const timeout = options.idleTimeout ?? IDLE_TIMEOUT;
+    this.#direct = route.direct;
     this.#request = route.send({ ...route.connection, method, headers });
     this.#idle = new IdleTimer(timeout, () => this.#fail(timedOut(method, url, timeout)));
     this.#request.on("response", (response) => this.#answered(response));
@@ -190,7 +192,7 @@ class Exchange {
       response.resume();
       this.#idle.rest();
     }
-    const peer = this.#request.path.startsWith("/") ? response.socket.remoteAddress : undefined;
+    const peer = this.#direct ? response.socket.remoteAddress : undefined;
     return { status, headers, url, peer, body: empty ? nothing() : this.#read(response) };
   }
 

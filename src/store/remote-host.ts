@@ -1,6 +1,9 @@
+import { isIP } from "node:net";
 import {
+  BaseError,
   type Call,
   discard,
+  errno,
   hostName,
   isLoopback,
   isPrivateAddress,
@@ -42,6 +45,7 @@ export class RemoteHost {
   readonly options: RemoteOptions;
   readonly #authenticator: Authenticator;
   #peer: string | undefined;
+  #met = false;
 
   constructor(registry: string, options: RemoteOptions) {
     this.registry = registry;
@@ -71,6 +75,9 @@ export class RemoteHost {
         return await this.once(ask, call);
       } catch (error) {
         if (isStream(ask.body)) throw error;
+        // A registry that was there a moment ago may come back; where none ever answered, none is.
+        const absent = !this.#met && error instanceof BaseError && errno(error.cause) === "ECONNREFUSED";
+        if (absent) throw asUnreachable(error, this.registry);
         await patience.afterFailure(error, call).catch((last: unknown) => {
           throw asUnreachable(last, this.registry);
         });
@@ -95,11 +102,6 @@ export class RemoteHost {
     return this.#expect(ask, response);
   }
 
-  /** Whether another address is fine to be sent to: its own network may send us around in itself. */
-  get publicOnly(): boolean {
-    return this.#isPublic();
-  }
-
   async #send(ask: Ask, authorization: string | undefined, call: Call): Promise<Response> {
     const own = ask.url.origin === this.url.origin;
     const idle = this.options.idleTimeout ?? IDLE_TIMEOUT;
@@ -118,6 +120,7 @@ export class RemoteHost {
       ...(network === undefined ? {} : { network }),
     };
     const response = await (isStream(ask.body) ? request : requestFollowing)(asked, call);
+    this.#met = true;
     if (response.url.origin === this.url.origin) this.#peer = response.peer;
     return response;
   }
@@ -135,7 +138,7 @@ export class RemoteHost {
   #isPublic(): boolean {
     const isPrivate = this.options.network?.isPrivate ?? isPrivateAddress;
     const address = this.#peer ?? hostName(this.url.host) ?? "";
-    return this.#peer === undefined ? !isLoopback(address) : !isPrivate(address);
+    return isIP(address) === 0 ? !isLoopback(address) : !isPrivate(address);
   }
 }
 

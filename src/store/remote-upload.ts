@@ -95,7 +95,6 @@ export class BlobUploads {
         ...this.#to("PATCH", session.location, [202, 201, 204]),
         headers: { ...BINARY, ...range },
         body: session.rest(call),
-        patient: true,
       },
       call,
     );

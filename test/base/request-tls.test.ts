@@ -7,7 +7,7 @@ import net, { type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { collect, Network, quietCall, request } from "../../src/base/index.ts";
+import { collect, Network, quietCall, request, requestFollowing } from "../../src/base/index.ts";
 import { proxyFor } from "../../src/base/proxy.ts";
 import { certificate, key } from "./tls-fixture.ts";
 
@@ -121,6 +121,25 @@ test("a proxy: a tunnel for https, the whole URL for http, and a password where 
     code: "connection-failed",
     message: /127\.0\.0\.1:1/,
   });
+});
+
+test("a proxy's own private address does not make the host behind it private", async () => {
+  await using server = await listen(
+    https.createServer({ cert: certificate, key }, (_req, res) => {
+      res.writeHead(302, { location: "https://10.0.0.1/latest/meta-data" });
+      res.end();
+    }),
+  );
+  const asked: string[] = [];
+  await using between = await proxy(asked);
+  await using file = await certificateFile();
+  using network = new Network({
+    env: { HTTPS_PROXY: `http://me:x@127.0.0.1:${between.port}`, SSL_CERT_FILE: file.path },
+  });
+  const url = new URL(`https://registry.example:${server.port}/`);
+  const work = requestFollowing({ method: "GET", url, network }, call);
+  await assert.rejects(work, { code: "redirect-refused", message: /10\.0\.0\.1/ });
+  assert.equal(asked.length, 1);
 });
 
 const P = "http://proxy:3128";
