@@ -31,7 +31,11 @@ export async function unpack(
     umask: process.umask(),
   };
   const ring = new RingWriter(memory);
-  const worker = new Worker(new URL("./unpack-worker.ts", import.meta.url), { workerData: job });
+  const worker = new Worker(new URL("./unpack-worker.ts", import.meta.url), {
+    workerData: job,
+    // Ours may say how to read the main program (--input-type), and mean nothing here.
+    execArgv: [],
+  });
   try {
     const result = outcome(worker, ring);
     await feed(store, image, ring, call);

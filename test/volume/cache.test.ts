@@ -8,11 +8,12 @@ import { type Call, ImgvolError, isAbort, quietCall } from "../../src/base/index
 import { MediaType, type Store } from "../../src/oci/index.ts";
 import { memoryStore } from "../../src/store/index.ts";
 import { type Cache, openCache, VolumeError } from "../../src/volume/index.ts";
+import { removeTree } from "../../src/volume/remove-tree.ts";
 import { imageOf, picture, putImage, type Raw, tarOf } from "./images.ts";
 
 const call = quietCall();
 const folder = await mkdtemp(join(tmpdir(), "imgvol-test-"));
-after(() => rm(folder, { recursive: true, force: true }));
+after(() => removeTree(folder));
 let caches = 0;
 const fresh = (): Promise<Cache> => openCache(join(folder, `cache-${++caches}`));
 
