@@ -64,7 +64,7 @@ export const verb: Verb = {
             await copy(to.store, made.digest, copied.store, copied.reference.tag ?? "latest", {}, io.call);
             references.push(byDigest(copied.reference, made.digest));
           }
-          io.tell([...sources.told, ...made.told]);
+          io.tell(made.told);
           const compressed = made.layers.reduce((sum, l) => sum + l.descriptor.size, 0);
           io.say(`${made.entries} entries, ${formatBytes(made.bytes)} in ${formatBytes(compressed)}`);
           io.answer({ references, ...made }, () => references.join("\n"));

@@ -5,9 +5,9 @@ import { type TarTreeOptions, tarTree } from "../tree/index.ts";
 import { defaultCacheFolder } from "../volume/index.ts";
 import type { Io } from "./io.ts";
 
+/** Sources, ready to be packed. Dispose them only after that: some lie in temporary files. */
 export interface Sources extends AsyncDisposable {
   readonly list: readonly Source[];
-  readonly told: readonly Finding[];
 }
 
 /** Reads `SOURCE[=TARGET]` words: folders and files, `-` for a tar on stdin, `preset:NAME[@VERSION]`. */
@@ -17,11 +17,9 @@ export async function openSources(
   io: Io,
 ): Promise<Sources> {
   const list: Source[] = [];
-  const told: Finding[] = [];
   const held: AsyncDisposable[] = [];
   const sources: Sources = {
     list,
-    told,
     async [Symbol.asyncDispose]() {
       for (const one of held.toReversed()) await one[Symbol.asyncDispose]();
     },
@@ -39,12 +37,13 @@ export async function openSources(
           io.call,
         );
         held.push(made);
-        told.push(...made.told);
-        list.push({ ...place, tree: made.tree, name: `${made.name}@${made.version}` });
+        const name = `preset:${made.name}@${made.version}`;
+        list.push({ ...place, tree: made.tree, name, told: made.told });
       } else if (source === "-") {
-        const made = await tarTree(process.stdin, how, io.call);
+        const told: Finding[] = [];
+        const made = await tarTree(process.stdin, { ...how, tell: (finding) => told.push(finding) }, io.call);
         held.push(made);
-        list.push({ ...place, tree: made.tree, name: "the tar on stdin" });
+        list.push({ ...place, tree: made.tree, name: "the tar on stdin", told });
       } else {
         list.push({ ...place, path: source });
       }
