@@ -11,7 +11,7 @@ const call = quietCall();
 function layer(name: string, pieces: number): ByteSource {
   return {
     async *open(offset) {
-      for (let i = 0; i < pieces; i++) if (i * 8192 >= offset) yield Buffer.alloc(8192, `${name}-${i}`);
+      for (let i = 0; i < pieces; i++) if (i * 65536 >= offset) yield Buffer.alloc(65536, `${name}-${i}`);
     },
   };
 }
@@ -23,13 +23,14 @@ for (let n = 0; ; n++) {
   const put = (value: { mediaType: string }): Promise<Descriptor> =>
     via.ingest(value.mediaType, fromBytes(canonicalJson(value)), call);
   const layers = await Promise.all([
-    via.ingest(MediaType.layerTar, layer(name, 40), call),
-    via.ingest(MediaType.layerTar, layer("shared", 10), call),
+    via.ingest(MediaType.layerTar, layer(name, 6), call),
+    via.ingest(MediaType.layerTar, layer("shared", 2), call),
   ]);
   const config = await put({ mediaType: MediaType.config, ...{ name } });
   const manifest = await put({ mediaType: MediaType.manifest, ...{ schemaVersion: 2, config, layers } });
   if (via === store) await store.tag(name, manifest, call);
   else await copy(via, manifest.digest, store, name, {}, call);
   process.stdout.write(`${name}\n`);
+  for (const moving of ["latest", `of-${seed}`]) await store.tag(moving, manifest, call);
   if (n % 5 === 4) await store.can.delete?.untag(`s${seed}-${n - 1}`, call);
 }
