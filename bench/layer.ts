@@ -26,7 +26,7 @@ const theirs = {
 };
 
 for (const name of positionals.length > 0 ? positionals : Object.keys(corpora)) {
-  const folder = corpus(name, root);
+  const folder = await corpus(name, root);
   const bytes = async (): Promise<number> => statSync(out).size;
   const peaks = new Map<string, number>();
   const jobs: Job[] = ours.map((format) => ({

@@ -123,7 +123,7 @@ function jobsFor(name: string, folder: string): Job[] {
 
 const wanted = positionals.length > 0 ? positionals : Object.keys(corpora);
 for (const name of wanted) {
-  const folder = corpus(name, join(root, "corpora"));
+  const folder = await corpus(name, join(root, "corpora"));
   const jobs = jobsFor(name, folder).filter(
     (j) => values.jobs === undefined || new RegExp(values.jobs).test(j.name),
   );
