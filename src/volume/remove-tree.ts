@@ -13,9 +13,14 @@ export async function removeTree(path: string): Promise<void> {
   }
 }
 
+/** What vanishes meanwhile is no matter: the first attempt may still be at work elsewhere in the tree. */
 async function open(folder: string): Promise<void> {
-  await chmod(folder, 0o700);
-  for await (const entry of await opendir(folder)) {
-    if (entry.isDirectory()) await open(join(folder, entry.name));
+  try {
+    await chmod(folder, 0o700);
+    for await (const entry of await opendir(folder)) {
+      if (entry.isDirectory()) await open(join(folder, entry.name));
+    }
+  } catch (error) {
+    if (errno(error) !== "ENOENT") throw error;
   }
 }

@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { type Call, ImgvolError, silent } from "../base/index.ts";
+import { type Call, ImgvolError, messageOf, silent } from "../base/index.ts";
 import type { Store } from "../oci/index.ts";
 import { VolumeError } from "./errors.ts";
 import { UNPACK_LIMITS, type UnpackLimits } from "./limits.ts";
@@ -35,6 +35,8 @@ export async function unpack(
     workerData: job,
     // Ours may say how to read the main program (--input-type), and mean nothing here.
     execArgv: [],
+    // It makes little garbage: a small nursery costs nothing, and keeps the peak low.
+    resourceLimits: { maxYoungGenerationSizeMb: 4 },
   });
   try {
     const result = outcome(worker, ring);
@@ -74,7 +76,9 @@ function outcome(worker: Worker, ring: RingWriter): Promise<Unpacked> {
       else if (message.type === "done") resolve(message.unpacked);
       else reject(rebuilt(message));
     });
-    worker.on("error", reject);
+    worker.on("error", (cause) => {
+      reject(new VolumeError("unpack-failed", `the unpacking worker failed: ${messageOf(cause)}`, { cause }));
+    });
     worker.on("exit", () => reject(new VolumeError("unpack-failed", "the unpacking worker ended early")));
   });
   result.catch((error: unknown) => ring.fail(error));
