@@ -25,16 +25,18 @@ export function fromBytes(bytes: Uint8Array): ByteSource {
   };
 }
 
-/** A source over a file; yields fresh buffers of up to {@link CHUNK} bytes. */
+/** A source over a file, {@link CHUNK} bytes at a time. */
 export function fromFile(path: string, size?: number): ByteSource {
   return {
     ...(size === undefined ? {} : { size }),
     async *open(offset, call) {
       const file = await open(path, "r");
+      // One buffer an opening: the garbage of fresh ones would be most of a small process's memory.
+      const buffer = Buffer.allocUnsafeSlow(CHUNK);
       try {
         for (let at = offset; ; ) {
           call.signal.throwIfAborted();
-          const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(CHUNK), 0, CHUNK, at);
+          const { bytesRead } = await file.read(buffer, 0, CHUNK, at);
           if (bytesRead === 0) return;
           at += bytesRead;
           yield buffer.subarray(0, bytesRead);

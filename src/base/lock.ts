@@ -28,7 +28,7 @@ export async function tryLock(
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const db = new DatabaseSync(path);
   try {
-    db.exec("PRAGMA busy_timeout = 0; PRAGMA synchronous = OFF");
+    db.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF");
     if (mode === "exclusive") db.exec("BEGIN EXCLUSIVE");
     // A deferred transaction takes its shared lock at the first read.
     else db.exec("BEGIN; SELECT count(*) FROM sqlite_master");
@@ -39,7 +39,7 @@ export async function tryLock(
   }
   return {
     async [Symbol.asyncDispose]() {
-      db.close();
+      if (db.isOpen) db.close();
     },
   };
 }

@@ -1,11 +1,12 @@
 import dns from "node:dns";
-import http from "node:http";
-import https from "node:https";
+import type { Agent, RequestOptions, request } from "node:http";
 import type { LookupFunction } from "node:net";
 import { isPrivateAddress, literalAddress } from "./address.ts";
 import { BaseError } from "./errors.ts";
-import { type Environment, proxyAuthorization, proxyFor, TunnelAgent } from "./proxy.ts";
+import { nodeHttp, nodeHttps } from "./node-http.ts";
+import { type Environment, proxyAuthorization, proxyFor } from "./proxy.ts";
 import { trust } from "./trust.ts";
+import { tunnelAgent } from "./tunnel.ts";
 
 export interface NetworkOptions {
   /** Where `HTTPS_PROXY`, `NO_PROXY` and `SSL_CERT_FILE` are looked up. Default: the process's environment. */
@@ -18,8 +19,8 @@ export interface NetworkOptions {
 
 /** How a request gets to its URL: `node:http`'s options of the connection. */
 export interface Route {
-  readonly send: typeof http.request;
-  readonly connection: http.RequestOptions;
+  readonly send: typeof request;
+  readonly connection: RequestOptions;
   /** No proxy is between: the connection's far end is the URL's host. */
   readonly direct: boolean;
 }
@@ -32,7 +33,7 @@ export class Network implements Disposable {
   readonly isPrivate: (address: string) => boolean;
   readonly #env: Environment;
   readonly #lookup: LookupFunction;
-  readonly #agents = new Map<string, http.Agent>();
+  readonly #agents = new Map<string, Agent>();
   #secure: ReturnType<typeof trust> | undefined;
 
   constructor(options: NetworkOptions = {}) {
@@ -61,9 +62,10 @@ export class Network implements Disposable {
       agent: this.#agent(secure, proxy, publicOnly),
     };
     const direct = proxy === undefined;
-    if (direct || secure) return { send: secure ? https.request : http.request, connection, direct };
+    if (direct || secure)
+      return { send: secure ? nodeHttps().request : nodeHttp().request, connection, direct };
     return {
-      send: proxy.protocol === "https:" ? https.request : http.request,
+      send: proxy.protocol === "https:" ? nodeHttps().request : nodeHttp().request,
       direct,
       connection: {
         ...connection,
@@ -82,7 +84,7 @@ export class Network implements Disposable {
     this.#agents.clear();
   }
 
-  #agent(secure: boolean, tunnel: URL | undefined, publicOnly: boolean): http.Agent {
+  #agent(secure: boolean, tunnel: URL | undefined, publicOnly: boolean): Agent {
     const via = secure ? tunnel : undefined;
     const key = `${secure} ${publicOnly} ${via?.href ?? ""}`;
     let agent = this.#agents.get(key);
@@ -93,11 +95,11 @@ export class Network implements Disposable {
         maxFreeSockets: SOCKETS,
         lookup: publicOnly ? this.#publicLookup : this.#lookup,
       };
-      if (!secure) agent = new http.Agent(options);
+      if (!secure) agent = new (nodeHttp().Agent)(options);
       else {
         this.#secure ??= trust(this.#env);
         const tls = { ...options, secureContext: this.#secure };
-        agent = via === undefined ? new https.Agent(tls) : new TunnelAgent(via, tls);
+        agent = via === undefined ? new (nodeHttps().Agent)(tls) : tunnelAgent(via, tls);
       }
       this.#agents.set(key, agent);
     }

@@ -1,8 +1,6 @@
-import http from "node:http";
-import https from "node:https";
-import { BlockList, isIP, type Socket } from "node:net";
+import { BlockList, isIP } from "node:net";
 import { literalAddress } from "./address.ts";
-import { BaseError, messageOf } from "./errors.ts";
+import { BaseError } from "./errors.ts";
 import { hostName, isLoopback } from "./same-origin.ts";
 
 /** The variables that name proxies, as in `process.env`. */
@@ -62,72 +60,4 @@ export function proxyAuthorization(proxy: URL): Record<string, string> {
   if (proxy.username === "") return {};
   const pair = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
   return { "proxy-authorization": `Basic ${Buffer.from(pair).toString("base64")}` };
-}
-
-const CONNECT_TIMEOUT = 30_000;
-
-/** Agent for https URLs behind a proxy: asks it for a tunnel (RFC 9110, section 9.3.6) and speaks TLS through that. */
-export class TunnelAgent extends https.Agent {
-  readonly #proxy: URL;
-
-  constructor(proxy: URL, options: https.AgentOptions) {
-    super(options);
-    this.#proxy = proxy;
-  }
-
-  override createConnection(
-    options: https.RequestOptions,
-    callback?: (error: Error | null, socket: never) => void,
-  ): undefined {
-    const done = callback as ((error: Error | null, socket?: unknown) => void) | undefined;
-    openTunnel(this.#proxy, `${options.host}:${options.port}`).then(
-      (socket) => {
-        try {
-          const { host: servername } = options;
-          const name = servername && isIP(servername) === 0 ? { servername } : {};
-          done?.(null, super.createConnection({ ...name, ...options, ...{ socket } }));
-        } catch (error) {
-          done?.(error as Error);
-        }
-      },
-      (error: Error) => done?.(error),
-    );
-    return undefined;
-  }
-}
-
-function openTunnel(proxy: URL, authority: string): Promise<Socket> {
-  const what = `the proxy ${proxy.host}`;
-  const hint = "check HTTPS_PROXY and NO_PROXY";
-  const connect = (proxy.protocol === "https:" ? https : http).request({
-    host: literalAddress(proxy.hostname) ?? proxy.hostname,
-    port: proxy.port || (proxy.protocol === "https:" ? 443 : 80),
-    method: "CONNECT",
-    path: authority,
-    headers: { host: authority, ...proxyAuthorization(proxy) },
-    timeout: CONNECT_TIMEOUT,
-    agent: false,
-  });
-  return new Promise((resolve, reject) => {
-    const refuse = (status: number | undefined): void => {
-      const next = status === 407 ? "put user:password@ into the proxy's URL" : hint;
-      const message = `${what} refused a tunnel to ${authority}: ${status}`;
-      reject(new BaseError("connection-failed", message, { hint: next }));
-    };
-    connect.once("connect", (response, socket, head) => {
-      if (response.statusCode === 200 && head.length === 0) return resolve(socket as Socket);
-      socket.destroy();
-      refuse(response.statusCode);
-    });
-    connect.once("response", (response) => {
-      response.destroy();
-      refuse(response.statusCode);
-    });
-    connect.once("timeout", () => connect.destroy(new Error("no answer")));
-    connect.once("error", (cause) => {
-      const message = `cannot reach ${what} for ${authority}: ${messageOf(cause)}`;
-      reject(new BaseError("connection-failed", message, { hint, cause }));
-    });
-    connect.end();
-  });
 }

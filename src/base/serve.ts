@@ -1,10 +1,10 @@
-import * as plain from "node:http";
-import * as secure from "node:https";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { CHUNK } from "./bytes.ts";
 import { answer, type Exchange } from "./exchange.ts";
 import type { HttpHandler } from "./http.ts";
 import { listen } from "./listen.ts";
+import { nodeHttp, nodeHttps } from "./node-http.ts";
 import type { ServeOptions } from "./serve-options.ts";
 
 /** A server that listens. Dispose: no new connections, answers on their way get `grace`, the rest is cut. */
@@ -24,11 +24,7 @@ export interface Listening extends AsyncDisposable {
 export async function serve(handler: HttpHandler, options: ServeOptions): Promise<Listening> {
   const server = create(options);
   const underway = new Set<Promise<void>>();
-  const onRequest = (
-    request: plain.IncomingMessage,
-    response: plain.ServerResponse,
-    waits: boolean,
-  ): void => {
+  const onRequest = (request: IncomingMessage, response: ServerResponse, waits: boolean): void => {
     const exchange: Exchange = { request, response, waitsForContinue: waits };
     const answered = answer(handler, exchange, options).finally(() => underway.delete(answered));
     underway.add(answered);
@@ -46,7 +42,7 @@ export async function serve(handler: HttpHandler, options: ServeOptions): Promis
   };
 }
 
-function create(options: ServeOptions): plain.Server {
+function create(options: ServeOptions): Server {
   const settings = {
     headersTimeout: options.headersTimeout ?? 20_000,
     // Uploads may take hours; a client that stalls in the middle is found by the idle timeout instead.
@@ -57,9 +53,9 @@ function create(options: ServeOptions): plain.Server {
     // Bodies of gigabytes in pieces of 64 KiB spend their time between the pieces.
     highWaterMark: CHUNK,
   };
-  if (options.tls === undefined) return plain.createServer(settings);
+  if (options.tls === undefined) return nodeHttp().createServer(settings);
   const { cert, key } = options.tls;
-  return secure.createServer({ ...settings, cert: Buffer.from(cert), key: Buffer.from(key) });
+  return nodeHttps().createServer({ ...settings, cert: Buffer.from(cert), key: Buffer.from(key) });
 }
 
 function urlOf({ host, tls }: ServeOptions, port: number): string {
@@ -67,7 +63,7 @@ function urlOf({ host, tls }: ServeOptions, port: number): string {
   return `${tls ? "https" : "http"}://${reached.includes(":") ? `[${reached}]` : reached}:${port}`;
 }
 
-async function close(server: plain.Server, underway: Set<Promise<void>>, grace: number): Promise<void> {
+async function close(server: Server, underway: Set<Promise<void>>, grace: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
   const timer = setTimeout(() => server.closeAllConnections(), grace);

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
-import { createSecureContext, getCACertificates, type SecureContext } from "node:tls";
+import type { SecureContext } from "node:tls";
 import { BaseError, messageOf } from "./errors.ts";
+import { nodeTls } from "./node-http.ts";
 import type { Environment } from "./proxy.ts";
 
 /**
@@ -10,6 +11,7 @@ import type { Environment } from "./proxy.ts";
  * @throws BaseError `tls-failed` where `SSL_CERT_FILE` cannot be read
  */
 export function trust(env: Environment): SecureContext {
+  const { createSecureContext, getCACertificates } = nodeTls();
   const file = env["SSL_CERT_FILE"];
   const own = file ? [readAuthorities(file)] : getCACertificates("system");
   return createSecureContext({
