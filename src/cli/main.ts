@@ -1,5 +1,5 @@
 // The program's entry: side effects live here, so that everything else of cli can be imported by a test.
-import { runProgram } from "./program.ts";
+import { programHelp } from "./help.ts";
 
 hideSqliteWarning();
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -7,7 +7,13 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0);
   throw error;
 });
-process.exitCode = await runProgram(process.argv.slice(2));
+const argv = process.argv.slice(2);
+if (argv.length === 1 && (argv[0] === "--help" || argv[0] === "-h")) process.stdout.write(programHelp());
+else {
+  // The parser and all that stands behind it are loaded only for those who ask for more than the help.
+  const { runProgram } = await import("./program.ts");
+  process.exitCode = await runProgram(argv);
+}
 
 /** node:sqlite warns that it is experimental at every first use; we pin our use with tests instead. */
 function hideSqliteWarning(): void {

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from "commander";
 import { failureOf } from "./failure.ts";
+import { programHelp } from "./help.ts";
 import { type Habits, processIo } from "./io.ts";
 import { interruption } from "./signals.ts";
 import type { Run } from "./verb.ts";
@@ -38,18 +39,17 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
 /** The program with every verb's name, and the arguments and options of the one that `argv` asks for. */
 export async function programFor(argv: readonly string[], run: Run): Promise<Command> {
   const program = new Command("imgvol")
-    .description("Deliver files to pods as OCI image volumes: pack, push, mount, inject, observe.")
     .version(version(), "-V, --version")
     .helpOption("-h, --help")
     .helpCommand(false)
     .enablePositionalOptions()
     .showSuggestionAfterError()
     .configureOutput({ outputError: (text, write) => write(asHint(text)) })
-    .exitOverride()
-    .addHelpText("after", "\nExamples:\n  imgvol pack ./agent -t localhost:5001/agent:1\n  imgvol demo");
+    .exitOverride();
+  program.helpInformation = programHelp;
   const asked = argv.find((word) => !word.startsWith("-"));
   for (const listed of verbs) {
-    const command = program.command(listed.name).summary(listed.summary).helpGroup(`${listed.group}:`);
+    const command = program.command(listed.name).summary(listed.summary);
     if (listed.alias !== undefined) command.alias(listed.alias);
     if (asked === undefined || (asked !== listed.name && asked !== listed.alias)) continue;
     const { verb } = await listed.load();
