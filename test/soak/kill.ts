@@ -1,0 +1,366 @@
+// Kills the command line with SIGKILL at points spread over the file operations and the bytes of what it does, in all its
+// threads, and checks after each what must hold whenever a process dies. The checks share no code with the product.
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { lstat, mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { temporaryFolder } from "../../src/base/index.ts";
+import { removeTree } from "../../src/volume/remove-tree.ts";
+import { numbersFrom } from "./flaky.ts";
+
+const main: string = join(import.meta.dirname, "../../src/cli/main.ts");
+const preload: string = pathToFileURL(join(import.meta.dirname, "kill-at.mjs")).href;
+
+export interface KillReport {
+  readonly kills: number;
+  /** How many had not ended by themselves before. */
+  readonly hit: number;
+  /** What each journey does when nobody disturbs it, and how often it was killed. */
+  readonly journeys: readonly string[];
+}
+
+/** Where one process works: all that it may write is below. */
+interface Place {
+  readonly path: string;
+  readonly counter: string;
+}
+
+/** What never changes: sources, made once. */
+interface Sources {
+  readonly folder: string;
+  /** `oci:DIR:v`, and `HOST:PORT/image:v`. */
+  readonly layout: string;
+  readonly remote: string;
+  readonly tree: readonly string[];
+}
+
+interface Journey {
+  readonly name: string;
+  args(place: Place, sources: Sources, registry: string): readonly string[];
+  /** A registry over a folder of the place is needed; `dies` says that it is the one to be killed. */
+  readonly registry?: "lives" | "dies";
+  /** What must hold at any time: nothing half-visible. Gives how much is visible. */
+  check(place: Place, sources: Sources): Promise<number>;
+}
+
+const journeys: readonly Journey[] = [
+  {
+    name: "pack into a layout",
+    args: (place, { folder }) => ["pack", folder, "-t", `oci:${place.path}/layout:v`],
+    check: ({ path }) => checkLayout(join(path, "layout")),
+  },
+  {
+    name: "pack into a registry",
+    args: (_place, { folder }, registry) => ["pack", folder, "-t", `${registry}/image:v`],
+    registry: "lives",
+    check: ({ path }) => checkRepository(join(path, "served", "image")),
+  },
+  {
+    name: "pack into a registry that dies",
+    args: (_place, { folder }, registry) => ["pack", folder, "-t", `${registry}/image:v`],
+    registry: "dies",
+    check: ({ path }) => checkRepository(join(path, "served", "image")),
+  },
+  {
+    name: "copy from layout to layout",
+    args: (place, { layout }) => ["copy", layout, `oci:${place.path}/layout:v`],
+    check: ({ path }) => checkLayout(join(path, "layout")),
+  },
+  {
+    name: "copy from a registry to a layout",
+    args: (place, { remote }) => ["copy", remote, `oci:${place.path}/layout:v`],
+    check: ({ path }) => checkLayout(join(path, "layout")),
+  },
+  {
+    name: "copy into a registry that dies",
+    args: (_place, { layout }, registry) => ["copy", layout, `${registry}/image:v`],
+    registry: "dies",
+    check: ({ path }) => checkRepository(join(path, "served", "image")),
+  },
+  {
+    name: "pull, unpack and run",
+    args: (_place, { remote }) => ["run", "-v", `${remote}:/imgvol-volume`, "--", "true"],
+    check: checkCache,
+  },
+  {
+    name: "export to a folder",
+    args: (place, { layout }) => ["export", layout, join(place.path, "out")],
+    async check({ path }, { tree }) {
+      const there = await stat(join(path, "out")).catch(() => undefined);
+      if (there === undefined) return 0;
+      assert.deepEqual(await listing(join(path, "out"), contents), tree, "an exported folder is whole");
+      return 1;
+    },
+  },
+];
+
+/** Kills `kills` processes at moments that follow from `seed`, in turn over all journeys. */
+export async function killEverything(kills: number, seed: number): Promise<KillReport> {
+  const random = numbersFrom(seed);
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-kill-");
+  const { sources, registry } = await prepare(folder.path, random);
+  let hit = 0;
+  const told: string[] = [];
+  try {
+    for (const [j, journey] of journeys.entries()) {
+      const share = Math.floor(kills / journeys.length) + (j < kills % journeys.length ? 1 : 0);
+      const calm = await undisturbed(join(folder.path, `calm-${j}`), journey, sources);
+      told.push(`${journey.name}: ${calm.operations} operations, ${calm.bytes} bytes, ${share} kills`);
+      for (let i = 0; i < share; i++) {
+        // Spread evenly, each a little aside; by turns over operations and over bytes.
+        const at = (i + random()) / share;
+        const env =
+          i % 3 === 2
+            ? { KILL_AT_BYTE: String(Math.ceil(at * calm.bytes)) }
+            : { KILL_AT_OPERATION: String(Math.ceil(at * calm.operations)) };
+        const what = `seed ${seed}, ${journey.name}, ${JSON.stringify(env)}`;
+        try {
+          if (await killedOnce(join(folder.path, `place-${j}-${i}`), journey, sources, env, calm)) hit++;
+        } catch (cause) {
+          throw new Error(`${what}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+        }
+      }
+    }
+  } finally {
+    await registry.end("SIGKILL");
+  }
+  return { kills, hit, journeys: told };
+}
+
+interface Calm {
+  readonly operations: number;
+  readonly bytes: number;
+  readonly stdout: string;
+  readonly listing: readonly string[];
+}
+
+async function undisturbed(path: string, journey: Journey, sources: Sources): Promise<Calm> {
+  const place = await placeAt(path);
+  const [ran] = await travel(journey, place, sources, {});
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.ok((await journey.check(place, sources)) > 0, "the check sees what an undisturbed run made");
+  const calm = {
+    operations: (await stat(place.counter)).size,
+    bytes: (await stat(`${place.counter}.bytes`)).size * 256,
+    stdout: answer(ran.stdout),
+    listing: await listing(path, named),
+  };
+  await removeTree(path);
+  return calm;
+}
+
+/** One process killed, what is left checked, and the same command run again. True where it was killed before its end. */
+async function killedOnce(
+  path: string,
+  journey: Journey,
+  sources: Sources,
+  env: Readonly<Record<string, string>>,
+  calm: Calm,
+): Promise<boolean> {
+  const place = await placeAt(path);
+  const [ran, server] = await travel(journey, place, sources, env);
+  const killed = journey.registry === "dies" ? server === "SIGKILL" : ran.signal === "SIGKILL";
+  if (journey.registry === "dies") assert.ok(ran.code === 0 || ran.code === 3, ran.stderr);
+  else assert.ok(killed || ran.code === 0, `ended by itself with ${ran.code}: ${ran.stderr}`);
+  await journey.check(place, sources);
+  const [again] = await travel(journey, place, sources, {});
+  assert.equal(again.code, 0, `the next run: ${again.stderr}`);
+  assert.equal(answer(again.stdout), calm.stdout, "the next run gives the same answer");
+  assert.ok((await journey.check(place, sources)) > 0);
+  const left = await listing(path, named);
+  const aside = left.filter((name) => !calm.listing.includes(name));
+  // What the system's own folder for temporary files holds is the system's to sweep; folders there are all that may stay.
+  for (const name of aside.filter((name) => name.startsWith("tmp/"))) {
+    assert.ok((await stat(join(path, name.trimEnd()))).isDirectory(), `a temporary file is left: ${name}`);
+  }
+  assert.deepEqual(
+    aside.filter((name) => !name.startsWith("tmp/")),
+    [],
+    "nothing of the dead process is left after the next run",
+  );
+  assert.ok(left.length - aside.length === calm.listing.length, "all that an undisturbed run makes is there");
+  await removeTree(path);
+  return killed;
+}
+
+/** An answer without the place and the port that it was given for. */
+function answer(stdout: string): string {
+  return stdout.replace(/^.*@/gm, "").replace(/^\/.*\//gm, "");
+}
+
+async function placeAt(path: string): Promise<Place> {
+  await mkdir(join(path, "tmp"), { recursive: true });
+  return { path, counter: `${path}.count` };
+}
+
+/** Runs the journey's command, with its registry where it needs one; `env` is for the one that is to die. */
+async function travel(
+  journey: Journey,
+  place: Place,
+  sources: Sources,
+  env: Readonly<Record<string, string>>,
+): Promise<[Ran, NodeJS.Signals | null]> {
+  const doomed = { KILL_COUNTER: place.counter, NODE_OPTIONS: `--import ${preload}`, ...env };
+  for (const file of [place.counter, `${place.counter}.bytes`]) await writeFile(file, "");
+  const dies = journey.registry === "dies";
+  if (journey.registry === undefined) {
+    return [await ended(start(journey.args(place, sources, ""), place, doomed)), null];
+  }
+  const registry = await serve(join(place.path, "served"), place, dies ? doomed : {});
+  const ran = await ended(start(journey.args(place, sources, registry.address), place, dies ? {} : doomed));
+  return [ran, await registry.end("SIGTERM")];
+}
+
+interface Ran {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function start(args: readonly string[], place: Place, env: Readonly<Record<string, string>>): ChildProcess {
+  const own = { TMPDIR: join(place.path, "tmp"), IMGVOL_CACHE: join(place.path, "cache") };
+  return spawn(process.execPath, [main, ...args], {
+    env: { ...process.env, ...own, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+}
+
+async function ended(child: ChildProcess): Promise<Ran> {
+  let stdout = "";
+  let stderr = "";
+  child.stdout?.on("data", (chunk: Buffer) => {
+    stdout += chunk;
+  });
+  child.stderr?.on("data", (chunk: Buffer) => {
+    stderr += chunk;
+  });
+  const [code, signal] = await once(child, "close");
+  return { code, signal, stdout, stderr };
+}
+
+interface Served {
+  /** `HOST:PORT` */
+  readonly address: string;
+  /** Ends it, where it has not ended, and gives the signal that did. */
+  end(signal: NodeJS.Signals): Promise<NodeJS.Signals | null>;
+}
+
+/** A registry over a folder in a process of its own. One that dies before it listens is a registry nobody reaches. */
+async function serve(dir: string, place: Place, env: Readonly<Record<string, string>>): Promise<Served> {
+  const child = start(["registry", "serve", "--listen", "127.0.0.1:0", "--dir", dir], place, env);
+  const close = once(child, "close");
+  child.stderr?.resume();
+  const first = await Promise.race([once(child.stdout ?? child, "data"), close.then(() => [""])]);
+  const address = /^http:\/\/(\S+?)\/?\s/.exec(String(first[0]))?.[1] ?? "127.0.0.1:9";
+  return {
+    address,
+    async end(signal) {
+      child.kill(signal);
+      const [, by] = await close;
+      return by;
+    },
+  };
+}
+
+async function prepare(root: string, random: () => number): Promise<{ sources: Sources; registry: Served }> {
+  const folder = join(root, "source");
+  await mkdir(join(folder, "many", "empty"), { recursive: true });
+  const noise = Buffer.from(Uint32Array.from({ length: 400_000 }, () => random() * 2 ** 32).buffer);
+  await writeFile(join(folder, "noise"), noise);
+  await writeFile(join(folder, "text"), "a line of text\n".repeat(60_000));
+  for (let i = 0; i < 40; i++) {
+    const mode = i % 5 === 0 ? 0o755 : 0o644;
+    await writeFile(join(folder, "many", `${i}`), noise.subarray(i * 64, i * 1500), { mode });
+  }
+  await symlink("../text", join(folder, "many", "link"));
+  const place = await placeAt(join(root, "prepare"));
+  const layout = `oci:${join(root, "layout")}:v`;
+  const registry = await serve(join(root, "served"), place, {});
+  const remote = `${registry.address}/image:v`;
+  const packed = await ended(start(["pack", folder, "-t", layout, "-t", remote], place, {}));
+  assert.equal(packed.code, 0, packed.stderr);
+  return { sources: { folder, layout, remote, tree: await listing(folder, contents) }, registry };
+}
+
+/** Every visible blob is what its name says, and whatever the index names is there. Gives the number of blobs. */
+async function checkLayout(dir: string): Promise<number> {
+  let blobs = 0;
+  for (const hex of await readdir(join(dir, "blobs", "sha256")).catch(() => [])) {
+    blobs++;
+    assert.equal(await sha256(join(dir, "blobs", "sha256", hex)), hex, "a visible blob is whole");
+  }
+  const index = await readFile(join(dir, "index.json"), "utf8").catch(() => undefined);
+  if (index !== undefined) await checkContent(dir, JSON.parse(index));
+  return blobs;
+}
+
+interface Content {
+  readonly manifests?: readonly { digest: string }[];
+  readonly config?: { digest: string };
+  readonly layers?: readonly { digest: string }[];
+}
+
+async function checkContent(dir: string, content: Content): Promise<void> {
+  const at = (digest: string): string => join(dir, "blobs", ...digest.split(":"));
+  for (const { digest } of [...(content.layers ?? []), ...(content.config ? [content.config] : [])]) {
+    assert.ok((await stat(at(digest))).isFile(), `${digest} is there`);
+  }
+  for (const { digest } of content.manifests ?? []) {
+    await checkContent(dir, JSON.parse(await readFile(at(digest), "utf8")));
+  }
+}
+
+/** A registry's repository: its blobs in a layout, its tags and manifests in files of their own. */
+async function checkRepository(dir: string): Promise<number> {
+  return await checkLayout(join(dir, "_layout"));
+}
+
+/** Whatever is among the volumes is the whole tree. */
+async function checkCache({ path }: Place, { tree }: Sources): Promise<number> {
+  const volumes = join(path, "cache", "volumes");
+  const names = await readdir(volumes).catch(() => []);
+  for (const name of names) {
+    assert.deepEqual(await listing(join(volumes, name, "root"), contents), tree, "a visible volume is whole");
+    JSON.parse(await readFile(join(volumes, name, "volume.json"), "utf8"));
+  }
+  return names.length;
+}
+
+async function sha256(path: string): Promise<string> {
+  return createHash("sha256")
+    .update(await readFile(path))
+    .digest("hex");
+}
+
+/** Names alone, for what has contents that differ from run to run. */
+async function named(): Promise<string> {
+  return "";
+}
+
+async function contents(path: string): Promise<string> {
+  const found = await lstat(path);
+  if (found.isSymbolicLink()) return `-> ${await readlink(path)}`;
+  const mode = (found.mode & 0o777).toString(8);
+  return found.isFile() ? `${mode} ${await sha256(path)}` : mode;
+}
+
+/** What is below a folder: a line for each path, and what `tell` says of it. */
+async function listing(root: string, tell: (path: string) => Promise<string>): Promise<string[]> {
+  const lines: string[] = [];
+  for (const entry of await readdir(root, { withFileTypes: true, recursive: true })) {
+    const path = join(entry.parentPath, entry.name);
+    lines.push(`${path.slice(root.length + 1)} ${await tell(path)}`);
+  }
+  return lines.sort();
+}
+
+if (basename(process.argv[1] ?? "") === "kill.ts") {
+  const [kills = "20", seed = String(Math.floor(Math.random() * 2 ** 31))] = process.argv.slice(2);
+  console.log(`seed ${seed}`);
+  console.log(JSON.stringify(await killEverything(Number(kills), Number(seed)), undefined, 2));
+}

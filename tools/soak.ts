@@ -1,0 +1,115 @@
+// Runs the long tests: `node tools/soak.ts [--full] [--seed N] [name…]`. Without --full, a sample of each that a CI has time for.
+// Prints the seed, the figures and one closing line; exit 1 where one failed.
+import { parseArgs } from "node:util";
+import { flakyTransfers } from "../test/soak/flaky.ts";
+import { killEverything } from "../test/soak/kill.ts";
+import { killWriters } from "../test/soak/layout-kill.ts";
+import { MEMORY_LIMIT, measureMemory, tellMemory } from "../test/soak/memory.ts";
+import { sendSpans } from "../test/soak/spans.ts";
+import { killUnpack } from "../test/soak/unpack-kill.ts";
+
+interface Soak {
+  readonly name: string;
+  readonly sample: number;
+  readonly full: number;
+  /** Gives its figures as lines; throws where something did not hold. */
+  run(count: number, seed: number): Promise<readonly string[]>;
+}
+
+const soaks: readonly Soak[] = [
+  {
+    name: "kill",
+    sample: 20,
+    full: 200,
+    async run(count, seed) {
+      const { kills, hit, journeys } = await killEverything(count, seed);
+      return [`${kills} kills, ${hit} before the end; each next run succeeded`, ...journeys];
+    },
+  },
+  {
+    name: "kill-layout",
+    sample: 20,
+    full: 200,
+    async run(count, seed) {
+      const { rounds, kept, swept } = await killWriters(count, seed);
+      return [`${rounds} rounds of two writers; ${kept} tags kept, leftovers swept in ${swept} rounds`];
+    },
+  },
+  {
+    name: "kill-unpack",
+    sample: 20,
+    full: 200,
+    async run(count, seed) {
+      const { kills, hit } = await killUnpack(count, seed);
+      return [`${kills} kills by time, ${hit} before the end`];
+    },
+  },
+  {
+    name: "transfers",
+    sample: 30,
+    full: 300,
+    async run(count, seed) {
+      const cuts = await flakyTransfers({ count, seed, size: 1_000_000 });
+      const large = await flakyTransfers({ count: Math.ceil(count / 20), seed, size: 20_000_000 });
+      if (cuts + large < count / 2) throw new Error(`only ${cuts + large} connections were cut`);
+      return [
+        `${count} blobs of 1 MB and ${Math.ceil(count / 20)} of 20 MB whole, through ${cuts + large} cuts`,
+      ];
+    },
+  },
+  {
+    name: "spans",
+    sample: 100_000,
+    full: 1_000_000,
+    async run(count) {
+      const r = await sendSpans(count);
+      if (r.peak > 1024 ** 3) throw new Error(`the dashboard took ${Math.round(r.peak / 1e6)} MB`);
+      return [
+        `${r.stored} of ${r.sent} acknowledged spans stored in ${r.seconds.toFixed(0)} s, ${r.turnedAway} requests turned away, at most ${Math.round(r.peak / 1e6)} MB`,
+        `kill -9: ${r.afterKill[0]} acknowledged, ${r.afterKill[1]} there`,
+      ];
+    },
+  },
+  {
+    name: "memory",
+    sample: 256 * 1024 ** 2,
+    full: 4 * 1024 ** 3,
+    async run(count) {
+      const figures = await measureMemory(count, 50_000);
+      const lines = tellMemory(figures);
+      if (figures.some(({ peak }) => peak > MEMORY_LIMIT))
+        throw new Error(`over 160 MB:\n${lines.join("\n")}`);
+      return lines;
+    },
+  },
+];
+
+const { values, positionals } = parseArgs({
+  options: { full: { type: "boolean", default: false }, seed: { type: "string" } },
+  allowPositionals: true,
+});
+const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
+const unknown = positionals.filter((name) => !soaks.some((soak) => soak.name === name));
+if (unknown.length > 0 || !Number.isSafeInteger(seed)) {
+  console.error(`error: not a soak: ${unknown.join(" ")}; there are ${soaks.map((s) => s.name).join(", ")}`);
+  process.exit(2);
+}
+console.log(`seed ${seed}`);
+let passed = 0;
+let failed = 0;
+for (const soak of soaks) {
+  if (positionals.length > 0 && !positionals.includes(soak.name)) continue;
+  const count = values.full ? soak.full : soak.sample;
+  const began = performance.now();
+  console.log(`${soak.name} (${count})`);
+  try {
+    for (const line of await soak.run(count, seed)) console.log(`  ${line}`);
+    passed++;
+  } catch (error) {
+    console.log(`  failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    failed++;
+  }
+  console.log(`  took ${((performance.now() - began) / 1000).toFixed(0)} s`);
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed > 0 ? 1 : 0;
