@@ -1,0 +1,130 @@
+// The peak of memory, summed over the process tree, of packing and unpacking: with much data, and with many files.
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { createCipheriv } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { mkdir, readdir, readFile, statfs, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { temporaryFolder } from "../../src/base/index.ts";
+import { removeTree } from "../../src/volume/remove-tree.ts";
+
+const MIB = 1024 ** 2;
+const main: string = join(import.meta.dirname, "../../src/cli/main.ts");
+
+/** What no journey may exceed. */
+export const MEMORY_LIMIT: number = 160 * 1e6;
+
+export interface MemoryFigure {
+  /** What was done, as a user would type it. */
+  readonly journey: string;
+  /** Of resident memory, in bytes: the sum of every process's own peak, so never less than the peak of the sum. */
+  readonly peak: number;
+}
+
+/**
+ * Packs `bytes` random bytes and `files` small files in each compression, and unpacks each: the figures, in order.
+ * Needs about three times `bytes` of disk below the system's folder for temporary files.
+ */
+export async function measureMemory(bytes: number, files: number): Promise<MemoryFigure[]> {
+  const figures: MemoryFigure[] = [];
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-memory-");
+  const { bavail, bsize } = await statfs(folder.path);
+  assert.ok(bavail * bsize > 3.2 * bytes, `${folder.path} has no room for ${bytes} bytes three times`);
+  const large = join(folder.path, "large");
+  const many = join(folder.path, "many");
+  await mkdir(large);
+  await randomFile(join(large, "random"), bytes);
+  await smallFiles(many, files);
+  const measure = async (...args: string[]): Promise<void> => {
+    const peak = await peakOf(args, { IMGVOL_CACHE: join(folder.path, "cache"), TMPDIR: folder.path });
+    const journey = args.map((word) => word.replaceAll(`${folder.path}/`, "")).join(" ");
+    figures.push({ journey, peak });
+  };
+  for (const what of ["large", "many"]) {
+    for (const compression of ["auto", "none", "gzip", "zstd"]) {
+      const layout = join(folder.path, "layout");
+      const out = join(folder.path, "out");
+      const reference = `oci:${layout}:${what}`;
+      await measure("pack", join(folder.path, what), "-t", reference, "--compress", compression);
+      await measure("export", reference, out);
+      await removeTree(out);
+      if (compression === "auto") await measure("run", "-v", `${reference}:/imgvol-volume`, "--", "true");
+      await removeTree(join(folder.path, "cache"));
+      await removeTree(layout);
+    }
+  }
+  return figures;
+}
+
+/** The figures as lines, in decimal megabytes. */
+export function tellMemory(figures: readonly MemoryFigure[]): string[] {
+  return figures.map(({ journey, peak }) => `${(peak / 1e6).toFixed(0).padStart(4)} MB  imgvol ${journey}`);
+}
+
+/** AES in counter mode makes random bytes as fast as a disk takes them. */
+async function randomFile(path: string, size: number): Promise<void> {
+  const cipher = createCipheriv("aes-128-ctr", Buffer.alloc(16, 1), Buffer.alloc(16, 2));
+  const zeros = Buffer.alloc(MIB);
+  const chunks = function* (): Generator<Buffer> {
+    for (let left = size; left > 0; left -= MIB) yield cipher.update(zeros.subarray(0, Math.min(left, MIB)));
+  };
+  await pipeline(Readable.from(chunks()), createWriteStream(path));
+}
+
+async function smallFiles(dir: string, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    const folder = join(dir, `package-${i % 50}`, `part-${i % 1000}`);
+    if (i < 1000) await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, `file-${i}.js`), `export const number = ${i};\n`.repeat(1 + (i % 97)));
+  }
+}
+
+/** Runs `imgvol` to its end, which must be 0, and gives its peak. */
+async function peakOf(args: readonly string[], env: Readonly<Record<string, string>>): Promise<number> {
+  const child = spawn(process.execPath, [main, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let said = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    said += chunk;
+  });
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", resolve);
+  });
+  const peaks = new Map<number, number>();
+  const sampling = sample(child, peaks);
+  const code = await ended;
+  await sampling;
+  assert.equal(code, 0, `imgvol ${args.join(" ")}\n${said}`);
+  assert.ok(peaks.size > 0, `imgvol ${args.join(" ")} ended before it could be measured`);
+  return [...peaks.values()].reduce((sum, peak) => sum + peak, 0);
+}
+
+/** Notes, until the child ends, the peak that the kernel keeps for it and for each process below it. */
+async function sample(child: ChildProcess, peaks: Map<number, number>): Promise<void> {
+  while (child.exitCode === null && child.signalCode === null) {
+    const parents = new Map<number, number>();
+    const found = new Map<number, number>();
+    for (const name of await readdir("/proc")) {
+      if (!/^\d+$/.test(name)) continue;
+      const status = await readFile(`/proc/${name}/status`, "utf8").catch(() => "");
+      const parent = /^PPid:\s*(\d+)/m.exec(status)?.[1];
+      const peak = /^VmHWM:\s*(\d+) kB/m.exec(status)?.[1];
+      if (parent === undefined || peak === undefined) continue;
+      parents.set(Number(name), Number(parent));
+      found.set(Number(name), Number(peak) * 1024);
+    }
+    for (const [pid, peak] of found) {
+      let above: number | undefined = pid;
+      while (above !== undefined && above !== child.pid) above = parents.get(above);
+      // The last word counts: between fork and exec a process still has its parent's peak.
+      if (above !== undefined) peaks.set(pid, peak);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
