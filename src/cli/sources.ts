@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import type { Finding } from "../base/index.ts";
-import { presetSource, type Source } from "../pack/index.ts";
+import { presetSource, type Source, sourcesTree } from "../pack/index.ts";
 import { type TarTreeOptions, tarTree } from "../tree/index.ts";
 import { defaultCacheFolder } from "../volume/index.ts";
 import type { Io } from "./io.ts";
@@ -48,6 +48,8 @@ export async function openSources(
         list.push({ ...place, path: source });
       }
     }
+    // Says what is wrong with the words before a store is made for them.
+    sourcesTree(list, {});
     return sources;
   } catch (error) {
     await sources[Symbol.asyncDispose]();

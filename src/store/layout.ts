@@ -112,10 +112,12 @@ class Layout implements Medium {
       find(index, wanted, this.#index) ?? (isDigest(wanted) ? await this.#describe(wanted, call) : undefined);
     if (found !== undefined) return found;
     const there = names(index);
-    throw new StoreError("not-found", `${this.origin} has no ${wanted}`, {
-      ...(there.length === 0
-        ? {}
-        : { hint: `it has ${there.slice(0, 5).join(", ")}${there.length > 5 ? ", …" : ""}` }),
+    const what = isDigest(wanted) ? wanted : `tag ${wanted}`;
+    throw new StoreError("not-found", `${this.origin} has no ${what}`, {
+      hint:
+        there.length === 0
+          ? "it has no tags"
+          : `it has ${there.slice(0, 5).join(", ")}${there.length > 5 ? ", …" : ""}`,
     });
   }
 
