@@ -1,13 +1,18 @@
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { lstat, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { tryLock } from "../base/index.ts";
-import type { CacheFolder } from "./cache-folder.ts";
+import { errno, tryLock } from "../base/index.ts";
 import { removeTree } from "./remove-tree.ts";
 
+/** Where work is done: a folder of its own, or one that it shares with other things and where its names begin with `prefix`. */
+export interface WorkPlace {
+  readonly tmp: string;
+  readonly prefix?: string;
+}
+
 /** A folder for one process's work. Its lock says that the process lives: whoever can take the lock may sweep. */
-export async function workFolder(folder: CacheFolder): Promise<{ path: string } & AsyncDisposable> {
+export async function workFolder(place: WorkPlace): Promise<{ path: string } & AsyncDisposable> {
   for (;;) {
-    const path = join(folder.tmp, crypto.randomUUID());
+    const path = join(place.tmp, `${place.prefix ?? ""}${crypto.randomUUID()}`);
     const held = await tryLock(`${path}.lock`, "exclusive");
     // A sweep came between the lock's file and the lock.
     if (held === undefined) continue;
@@ -23,11 +28,15 @@ export async function workFolder(folder: CacheFolder): Promise<{ path: string } 
 }
 
 /** Removes what processes left that ended before their work did. @returns how many there were */
-export async function sweep(folder: CacheFolder): Promise<number> {
-  const works = new Set((await readdir(folder.tmp)).map((name) => name.replace(/\..*$/, "")));
+export async function sweep({ tmp, prefix = "" }: WorkPlace): Promise<number> {
+  const works = new Set<string>();
+  for (const name of await readdir(tmp)) {
+    const id = name.startsWith(prefix) ? /^[0-9a-f-]{36}/.exec(name.slice(prefix.length))?.[0] : undefined;
+    if (id !== undefined) works.add(join(tmp, prefix + id));
+  }
   let swept = 0;
-  for (const name of works) {
-    const path = join(folder.tmp, name);
+  for (const path of works) {
+    if (!(await isOurs(`${path}.lock`))) continue;
     const held = await tryLock(`${path}.lock`, "exclusive");
     if (held === undefined) continue;
     await removeWork(path);
@@ -35,6 +44,17 @@ export async function sweep(folder: CacheFolder): Promise<number> {
     swept++;
   }
   return swept;
+}
+
+/** Not another user's, and no link: a shared folder may hold names that were made to look like ours. */
+async function isOurs(lock: string): Promise<boolean> {
+  try {
+    const found = await lstat(lock);
+    return found.isFile() && (process.geteuid === undefined || found.uid === process.geteuid());
+  } catch (error) {
+    if (errno(error) === "ENOENT") return false;
+    throw error;
+  }
 }
 
 /** The lock goes last: as long as there is something, it has its lock. */

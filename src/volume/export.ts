@@ -1,10 +1,10 @@
 import { chmod, mkdir, readdir, rename, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { type Call, errno, type Finding, temporaryFolder } from "../base/index.ts";
+import { type Call, errno, type Finding } from "../base/index.ts";
 import type { Digest, Platform, Store } from "../oci/index.ts";
+import { sweep, workFolder } from "./cache-work.ts";
 import { VolumeError } from "./errors.ts";
 import type { UnpackLimits } from "./limits.ts";
-import { removeTree } from "./remove-tree.ts";
 import { unpack } from "./unpack.ts";
 import { volumeImage } from "./volume-image.ts";
 
@@ -40,21 +40,19 @@ export async function exportTo(
   await mkdir(dirname(at), { recursive: true });
   const image = await volumeImage(store, tagOrDigest, options.platform, call);
   // On the same disk, so that the rename is one step.
-  const work = await temporaryFolder(dirname(at), `.${basename(at)}.`);
-  try {
-    const root = join(work.path, "root");
-    await mkdir(root, { mode: 0o700 });
-    const to = { root, contents: join(work.path, "contents") };
-    const { entries, bytes, told } = await unpack(store, image, to, options.limits ?? {}, call);
-    await chmod(root, 0o755);
-    await rmdir(at).catch((error: unknown) => {
-      if (errno(error) !== "ENOENT") throw error;
-    });
-    await rename(root, at);
-    return { manifest: image.manifest, entries, bytes, told };
-  } finally {
-    await removeTree(work.path);
-  }
+  const place = { tmp: dirname(at), prefix: `.${basename(at)}.` };
+  await sweep(place);
+  await using work = await workFolder(place);
+  const root = join(work.path, "root");
+  await mkdir(root, { mode: 0o700 });
+  const to = { root, contents: join(work.path, "contents") };
+  const { entries, bytes, told } = await unpack(store, image, to, options.limits ?? {}, call);
+  await chmod(root, 0o755);
+  await rmdir(at).catch((error: unknown) => {
+    if (errno(error) !== "ENOENT") throw error;
+  });
+  await rename(root, at);
+  return { manifest: image.manifest, entries, bytes, told };
 }
 
 async function mustBeEmpty(at: string): Promise<void> {
