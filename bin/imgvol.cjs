@@ -1,23 +1,17 @@
 #!/usr/bin/env node
 // Old syntax on purpose: this file must parse on a Node.js too old for the rest, and say so in one line.
-"use strict";
+'use strict';
 var wanted = [22, 18];
-var have = process.versions.node.split(".").map(Number);
+var have = process.versions.node.split('.').map(Number);
 if (have[0] < wanted[0] || (have[0] === wanted[0] && have[1] < wanted[1])) {
   process.stderr.write(
-    "error: imgvol needs Node.js " +
-      wanted.join(".") +
-      " or newer; this is " +
-      process.versions.node +
-      " (" +
-      process.execPath +
-      ")\n",
+    'error: imgvol needs Node.js ' + wanted.join('.') + ' or newer; this is ' + process.versions.node + ' (' + process.execPath + ')\n'
   );
   process.exit(2);
 }
-var enable = require("node:module").enableCompileCache;
-if (enable) enable();
-import("../dist/cli/main.js").catch((error) => {
-  process.stderr.write("error: imgvol could not start: " + (error && error.message) + "\n");
+var enableCompileCache = require('module').enableCompileCache;
+if (enableCompileCache) enableCompileCache();
+import('../dist/cli/main.js').catch(function (error) {
+  process.stderr.write('error: imgvol could not start: ' + (error && error.message) + '\n');
   process.exit(3);
 });
