@@ -1,0 +1,63 @@
+import { printable } from "../base/index.ts";
+import { type DemoResult, parseApp, renderDemo, runDemo } from "../demo/index.ts";
+import { type SpanNode, spanTree } from "../telemetry/index.ts";
+import { untilStopped } from "./listen.ts";
+import type { Verb } from "./verb.ts";
+
+interface Options {
+  readonly once?: boolean;
+}
+
+export const verb: Verb = {
+  define(command, run) {
+    command
+      .argument("[app]", "spring or node (default: spring where a JDK 17 and Maven are, else node)")
+      .option("--once", "end when the telemetry has been shown")
+      .option("--json", "what was shown as JSON: app, volume, dashboard, services, traces")
+      .addHelpText("after", "\nExamples:\n  imgvol demo\n  imgvol demo node --once")
+      .action(
+        run(async (io, word: string | undefined, options: Options) => {
+          const app = word === undefined ? undefined : parseApp(word);
+          const on = {
+            command: (line: string): void => io.say(`$ ${line}`),
+            note: (sentence: string): void => io.say(`  ${sentence}`),
+            output: (line: string): void => void process.stderr.write(`  | ${printable(line)}\n`),
+          };
+          await using demo = await runDemo({ app, on }, io.call);
+          io.say("");
+          const look = { color: io.color, width: process.stdout.columns };
+          io.answer(jsonOf(demo), () => renderDemo(demo, look));
+          if (options.once) return 0;
+          io.say("open the dashboard, send more requests, or stop it all with Ctrl-C");
+          await untilStopped(io.call.signal);
+          return 0;
+        }),
+      );
+  },
+};
+
+/** The documented answer: traces as trees of spans, with durations in milliseconds. */
+function jsonOf({ app, volume, dashboard, services, traces }: DemoResult): unknown {
+  return {
+    app,
+    volume: { reference: volume.reference, digest: volume.digest },
+    dashboard,
+    services,
+    traces: traces.map((trace) => ({
+      traceId: trace.traceId,
+      sources: trace.sources,
+      spans: spanTree(trace.records, trace.logs).map(nodeOf),
+    })),
+  };
+}
+
+function nodeOf({ span, children, logs }: SpanNode): unknown {
+  return {
+    name: span.name,
+    service: span.service,
+    kind: span.kind,
+    ms: Number(span.end - span.start) / 1e6,
+    logs: logs.map((log) => log.body),
+    children: children.map(nodeOf),
+  };
+}
