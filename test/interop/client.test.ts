@@ -1,17 +1,32 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { chmod, link, lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } from "node:fs/promises";
+import { createWriteStream } from "node:fs";
+import {
+  chmod,
+  link,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { test } from "node:test";
 import { quietCall, temporaryFolder } from "../../src/base/index.ts";
+import { digestOf } from "../../src/oci/index.ts";
 import { cat, exportTar, ls, pack } from "../../src/pack/index.ts";
 import { startRegistry } from "../../src/registry/index.ts";
 import { copy, memoryStore, openLayout, openRemote } from "../../src/store/index.ts";
 import { crane } from "../peers/crane.ts";
 import { startDockerRegistry } from "../peers/docker-registry.ts";
 import { oras } from "../peers/oras.ts";
-import { programOf, run } from "../peers/program.ts";
+import { programOf, type Ran, run } from "../peers/program.ts";
+import { regctl } from "../peers/regctl.ts";
 import { umoci } from "../peers/umoci.ts";
 
 // Our client against the registry that most of the world runs, and against ours: what we push, others read; what they
@@ -44,6 +59,65 @@ async function awkward(root: string): Promise<string> {
   await symlink("run.sh", join(tree, "link"));
   await link(join(tree, "random"), join(tree, "same"));
   return tree;
+}
+
+type Push = (home: string, tree: string, host: string) => Promise<void>;
+
+/** Ways by which others push `tree` as `theirs:v1`. */
+const CLIENTS: Readonly<Record<string, Push>> = {
+  async "crane append"(home, tree, host) {
+    await run("tar", ["-cf", join(home, "layer.tar"), "-C", tree, "."]);
+    const args = ["append", "-f", join(home, "layer.tar"), "-t", `${host}/theirs:v1`];
+    await run(await programOf(crane), args, { env: { HOME: home } });
+  },
+  async "crane push of a saved image"(home, tree, host) {
+    await run("tar", ["-cf", join(home, "layer.tar"), "-C", tree, "."]);
+    const saved = join(home, "saved.tar");
+    const env = { HOME: home };
+    const append = ["append", "-f", join(home, "layer.tar"), "-o", saved, "-t", "theirs:v1"];
+    await run(await programOf(crane), append, { env });
+    await run(await programOf(crane), ["push", saved, `${host}/theirs:v1`], { env });
+  },
+  async "oras, from umoci's layout,"(home, tree, host) {
+    const from = await umociLayout(home, tree);
+    const args = ["cp", "--from-oci-layout", "--to-plain-http", from, `${host}/theirs:v1`];
+    await run(await programOf(oras), args, { env: { HOME: home } });
+  },
+  async "regctl image copy"(home, tree, host) {
+    const from = await umociLayout(home, tree);
+    const args = [
+      "--host",
+      `reg=${host},tls=disabled`,
+      "image",
+      "copy",
+      `ocidir://${from}`,
+      `${host}/theirs:v1`,
+    ];
+    await run(await programOf(regctl), args, { env: { HOME: home } });
+  },
+  async "regctl image import"(home, tree, host) {
+    await umociLayout(home, tree);
+    const archive = join(home, "archive.tar");
+    await run("tar", ["-cf", archive, "-C", join(home, "umoci"), "oci-layout", "index.json", "blobs"]);
+    const args = ["--host", `reg=${host},tls=disabled`, "image", "import", `${host}/theirs:v1`, archive];
+    await run(await programOf(regctl), args, { env: { HOME: home } });
+  },
+};
+
+/** An image of `tree` that umoci makes, in two layers: a whiteout of the second hides a file of the first. */
+async function umociLayout(home: string, tree: string): Promise<string> {
+  const program = await programOf(umoci);
+  const env = { HOME: home };
+  const image = `${join(home, "umoci")}:v1`;
+  await run(program, ["init", "--layout", join(home, "umoci")], { env });
+  await run(program, ["new", "--image", image], { env });
+  await writeFile(join(home, "gone"), "of the first layer alone");
+  await run(program, ["insert", "--rootless", "--image", image, join(home, "gone"), "/gone"], { env });
+  await run(program, ["unpack", "--rootless", "--image", image, join(home, "changing")], { env });
+  await rm(join(home, "changing/rootfs/gone"));
+  await run("cp", ["-a", `${tree}/.`, join(home, "changing/rootfs")]);
+  await run(program, ["repack", "--image", image, join(home, "changing")], { env });
+  return image;
 }
 
 /** Every path with its kind, mode and content; modes as a volume has them: 0644 or 0755. */
@@ -111,32 +185,65 @@ for (const [name, start] of Object.entries(REGISTRIES)) {
     assert.equal((await two.resolve("v1", call)).digest, digest);
   });
 
-  test(`what crane pushed to ${name} we copy, list, read and export`, async () => {
+  test(`what we pushed to ${name} regctl and oras read and copy, byte for byte`, async () => {
     await using folder = await temporaryFolder(tmpdir(), "imgvol-interop-");
     await using registry = await start();
     const env = { HOME: folder.path };
-    const tree = await awkward(folder.path);
-    const tar = join(folder.path, "layer.tar");
-    await run("tar", ["-cf", tar, "-C", tree, "."]);
-    await run(await programOf(crane), ["append", "-f", tar, "-t", `${registry.host}/theirs:v1`], { env });
-    const remote = openRemote({ registry: registry.host, repository: "theirs" });
-    await using layout = await openLayout(join(folder.path, "layout"), { create: true }, call);
-    await copy(remote, "v1", layout, "v1", {}, call);
-    for (const store of [remote, layout]) {
-      const paths: string[] = [];
-      for await (const entry of ls(store, "v1", "", {}, call)) paths.push(entry.path);
-      const wanted = Object.keys(await shapeOf(tree)).map((path) => path.replace(/\/$/, ""));
-      assert.deepEqual(paths.sort(), wanted.sort());
-      const parts: Uint8Array[] = [];
-      for await (const chunk of cat(store, "v1", "run.sh", {}, call)) parts.push(Buffer.from(chunk));
-      assert.equal(Buffer.concat(parts).toString(), "#!/bin/sh\n");
-      const out = join(folder.path, store === remote ? "remote.tar" : "layout.tar");
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of exportTar(store, "v1", {}, call)) chunks.push(Buffer.from(chunk));
-      await writeFile(out, Buffer.concat(chunks));
-      await mkdir(`${out}.d`);
-      await run("tar", ["-xf", out, "-C", `${out}.d`]);
-      assert.deepEqual(await shapeOf(`${out}.d`), await shapeOf(tree));
+    const remote = openRemote({ registry: registry.host, repository: "ours" });
+    const packed = await pack([{ path: await awkward(folder.path) }], remote, { tag: "v1" }, call);
+    const named = `${registry.host}/ours:v1`;
+    const regctlArgs = ["--host", `reg=${registry.host},tls=disabled`];
+    const byRegctl = async (...args: string[]): Promise<Ran> =>
+      run(await programOf(regctl), [...regctlArgs, ...args], { env });
+    const index = await byRegctl("manifest", "get", "--format", "raw-body", named);
+    assert.equal(digestOf(Buffer.from(index.stdout)), packed.digest);
+    const config = await byRegctl("image", "config", "--platform", "linux/arm64", named);
+    assert.deepEqual(
+      JSON.parse(config.stdout).rootfs.diff_ids,
+      packed.layers.map((layer) => layer.diffId),
+    );
+    const blob = join(folder.path, "blob");
+    for (const { descriptor } of packed.layers) {
+      const get = `"$0" "$@" > ${blob}`;
+      const args = [...regctlArgs, "blob", "get", `${registry.host}/ours`, descriptor.digest];
+      await run("sh", ["-c", get, await programOf(regctl), ...args], { env });
+      assert.equal(digestOf(await readFile(blob)), descriptor.digest);
+    }
+    await byRegctl("image", "copy", named, `${registry.host}/regctl:v1`);
+    const cp = ["cp", "-r", "--from-plain-http", "--to-plain-http", named, `${registry.host}/oras:v1`];
+    await run(await programOf(oras), cp, { env });
+    for (const repository of ["regctl", "oras"]) {
+      const copied = openRemote({ registry: registry.host, repository });
+      assert.equal((await copied.resolve("v1", call)).digest, packed.digest);
+      await run(await programOf(crane), ["validate", "--remote", `${registry.host}/${repository}:v1`], {
+        env,
+      });
     }
   });
+
+  for (const [client, push] of Object.entries(CLIENTS)) {
+    test(`what ${client} pushed to ${name} we copy, list, read and export`, async () => {
+      await using folder = await temporaryFolder(tmpdir(), "imgvol-interop-");
+      await using registry = await start();
+      const tree = await awkward(folder.path);
+      await push(folder.path, tree, registry.host);
+      const remote = openRemote({ registry: registry.host, repository: "theirs" });
+      await using layout = await openLayout(join(folder.path, "copied"), { create: true }, call);
+      await copy(remote, "v1", layout, "v1", {}, call);
+      for (const store of [remote, layout]) {
+        const paths: string[] = [];
+        for await (const entry of ls(store, "v1", "", {}, call)) paths.push(entry.path);
+        const wanted = Object.keys(await shapeOf(tree)).map((path) => path.replace(/\/$/, ""));
+        assert.deepEqual(paths.sort(), wanted.sort());
+        const parts: Uint8Array[] = [];
+        for await (const chunk of cat(store, "v1", "run.sh", {}, call)) parts.push(Buffer.from(chunk));
+        assert.equal(Buffer.concat(parts).toString(), "#!/bin/sh\n");
+        const out = join(folder.path, store === remote ? "remote.tar" : "layout.tar");
+        await pipeline(exportTar(store, "v1", {}, call), createWriteStream(out));
+        await mkdir(`${out}.d`);
+        await run("tar", ["-xf", out, "-C", `${out}.d`]);
+        assert.deepEqual(await shapeOf(`${out}.d`), await shapeOf(tree));
+      }
+    });
+  }
 }
