@@ -7,6 +7,10 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0);
   throw error;
 });
+process.stderr.on("error", (error: NodeJS.ErrnoException) => {
+  // As after Ctrl-C in `imgvol … 2>&1 | tee log`: what is under way still has to be cleaned up.
+  if (error.code !== "EPIPE") throw error;
+});
 const argv = process.argv.slice(2);
 if (argv.length === 1 && (argv[0] === "--help" || argv[0] === "-h")) process.stdout.write(programHelp());
 else {

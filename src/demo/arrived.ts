@@ -15,6 +15,8 @@ export interface ServiceTelemetry {
   readonly logsInTraces: number;
   /** Traces of our requests, by the name that the agent gives to them. */
   readonly requests: number;
+  /** Those of them in which something was logged. */
+  readonly requestsWithLogs: number;
 }
 
 const LIMIT = 1000;
@@ -27,6 +29,9 @@ export async function telemetryOf({ name, span }: Service, storage: Storage): Pr
     storage.metrics({ service: name }),
     storage.logs({ service: name, limit: LIMIT }),
   ]);
+  const inTraces = logs.filter((log) => log.traceId !== undefined);
+  const logged = new Set(inTraces.map((log) => log.traceId));
+  const requests = traces.filter((trace) => trace.name === span);
   const counted = services.find((service) => service.name === name);
   return {
     name,
@@ -34,8 +39,9 @@ export async function telemetryOf({ name, span }: Service, storage: Storage): Pr
     points: counted?.points ?? 0,
     metrics: [...new Set(metrics.map((metric) => metric.name))].sort(),
     logs: counted?.logs ?? 0,
-    logsInTraces: logs.filter((log) => log.traceId !== undefined).length,
-    requests: traces.filter((trace) => trace.name === span).length,
+    logsInTraces: inTraces.length,
+    requests: requests.length,
+    requestsWithLogs: requests.filter(({ traceId }) => logged.has(traceId)).length,
   };
 }
 
@@ -51,8 +57,8 @@ export function missing(
       ? [`${wanted - telemetry.requests} of ${wanted} spans ${span} of ${name}`]
       : []),
     ...(signals.includes("metrics") && telemetry.metrics.length === 0 ? [`metrics of ${name}`] : []),
-    ...(signals.includes("logs") && telemetry.logsInTraces < wanted
-      ? [`${wanted - telemetry.logsInTraces} of ${wanted} logs with trace ids of ${name}`]
+    ...(signals.includes("logs") && telemetry.requestsWithLogs < wanted
+      ? [`${wanted - telemetry.requestsWithLogs} of ${wanted} requests' logs with trace ids of ${name}`]
       : []),
   ];
 }

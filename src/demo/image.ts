@@ -31,7 +31,7 @@ export async function publishAgent(
   const packed = await pack(sources, layout, { tag: source.version }, call);
   for (const finding of packed.told) on.note(`${finding.severity}: ${finding.message}`);
   const size = packed.layers.reduce((sum, layer) => sum + layer.descriptor.size, 0);
-  on.note(`${packed.entries} files and folders, ${formatBytes(packed.bytes)} in ${formatBytes(size)}`);
+  on.note(`${packed.entries} entries, ${formatBytes(packed.bytes)} in ${formatBytes(size)}`);
 
   const reference = `${host}/${source.name}:${source.version}`;
   on.command(commandLine(["imgvol", "copy", local, reference]));

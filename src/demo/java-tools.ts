@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import type { Call } from "../base/index.ts";
 
 /** What is here to build and run Java; undefined where it is not, or does not run. */
@@ -33,9 +34,10 @@ export function parseJavac(text: string): number | undefined {
   return first === "1" && second !== undefined ? Number(second) : Number(first);
 }
 
-/** `Apache Maven 3.9.9 (…)`. */
+/** `Apache Maven 3.9.9 (…)`, which some releases print in bold, whoever reads it. */
 export function parseMaven(text: string): readonly number[] | undefined {
-  return /^Apache Maven (\d+(?:\.\d+)*)/m.exec(text)?.[1]?.split(".").map(Number);
+  const [, version] = /^Apache Maven (\d+(?:\.\d+)*)/m.exec(stripVTControlCharacters(text)) ?? [];
+  return version?.split(".").map(Number);
 }
 
 /** What a program prints, on whichever stream; empty where it fails or cannot be started. */

@@ -21,13 +21,16 @@ export async function mavenPackage(
 ): Promise<void> {
   const words = ["mvn", "-B", "-f", pom, "package"];
   on.command(commandLine(words));
-  const task = call.progress?.start("mvn package, files fetched", undefined, "entries");
+  const task = call.progress?.start("mvn package", undefined, "entries");
+  let fetched = 0;
   const output = new OutputTail((line) => {
-    if (/^(?:\[INFO\] )?Downloaded from /.test(line)) task?.advance(1);
+    if (!/^(?:\[INFO\] )?Downloaded from /.test(line)) return;
+    fetched++;
+    task?.advance(1);
   });
   try {
     await runGroup(words, env, output, call);
-    task?.done();
+    task?.done(fetched === 0 ? "built" : `${fetched} files fetched, built`);
   } catch (error) {
     task?.failed();
     if (error instanceof DemoError) for (const line of output.lines) on.output(line);

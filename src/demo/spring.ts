@@ -11,10 +11,12 @@ export const spring: DemoApp = {
   async prepare(home, { env, on }, call) {
     await copyExample("spring", home, on, call);
     await mavenPackage(join(home, "pom.xml"), env, on, call);
+    const target = join(home, "target");
     return [
       {
         name: "hello-spring",
-        argv: [javaProgram("java", env), "-jar", join(home, "target", "hello.jar")],
+        // Tomcat leaves its working folder behind: in ours, it goes with the rest.
+        argv: [javaProgram("java", env), `-Djava.io.tmpdir=${target}`, "-jar", join(target, "hello.jar")],
         listening: /Tomcat started on port (\d+)/,
         span: "GET /hello/{name}",
       },
