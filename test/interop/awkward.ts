@@ -109,7 +109,7 @@ const ITEMS: fc.Arbitrary<Item> = fc.record({
 });
 
 /** Folders of everything that is awkward. */
-export const AWKWARD: fc.Arbitrary<readonly Item[]> = fc.array(ITEMS, { maxLength: 40 });
+export const AWKWARD: fc.Arbitrary<readonly Item[]> = fc.array(ITEMS, { maxLength: 60, size: "max" });
 
 /** Makes them below `root`, in their order; what would stand where something else stands is left out. */
 export async function makeAwkward(root: string, items: readonly Item[]): Promise<void> {
