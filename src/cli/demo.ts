@@ -24,9 +24,12 @@ export const verb: Verb = {
             output: (line: string): void => void process.stderr.write(`  | ${printable(line)}\n`),
           };
           await using demo = await runDemo({ app, on }, io.call);
+          // Nothing is left to clean up when the answer is written: its reader may go away.
+          if (options.once) await demo[Symbol.asyncDispose]();
           io.say("");
           const look = { color: io.color, width: process.stdout.columns };
-          io.answer(jsonOf(demo), () => renderDemo(demo, look));
+          const address = options.once ? "" : `\n\ndashboard  ${demo.dashboard}`;
+          io.answer(jsonOf(demo), () => `${renderDemo(demo, look)}${address}`);
           if (options.once) return 0;
           io.say("open the dashboard, send more requests, or stop it all with Ctrl-C");
           await untilStopped(io.call.signal);

@@ -3,14 +3,15 @@ import { type RenderOptions, renderTrace } from "../telemetry/index.ts";
 import type { ServiceTelemetry } from "./arrived.ts";
 import type { DemoResult } from "./demo.ts";
 
+const WIDTH = "hello-spring".length;
+
 /** The demo's end for a terminal: a trace of each service as a tree, and what has come in all. */
 export function renderDemo(result: DemoResult, options: RenderOptions): string {
   const { reference, digest } = result.volume;
   return [
     ...result.traces.map((trace) => renderTrace(trace, options)),
-    `volume     ${reference}@${digest}`,
-    ...result.services.map((service) => `${printable(service.name).padEnd(10)} ${counts(service)}`),
-    `dashboard  ${result.dashboard}`,
+    `${"volume".padEnd(WIDTH)}  ${reference}@${digest}`,
+    ...result.services.map((service) => `${printable(service.name).padEnd(WIDTH)}  ${counts(service)}`),
   ].join("\n");
 }
 
