@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { BaseError, isAbort } from "./errors.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "./http.ts";
+import { release } from "./release.ts";
 import { admit, hostName } from "./same-origin.ts";
 import type { ServeOptions } from "./serve-options.ts";
 
@@ -91,6 +92,7 @@ async function* bodyOf(exchange: Exchange, idle: number): AsyncGenerator<Uint8Ar
       request.socket.setTimeout(0);
       if (next.done === true) break;
       yield next.value;
+      release(next.value);
       request.socket.setTimeout(idle);
     }
   } finally {

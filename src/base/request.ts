@@ -3,6 +3,7 @@ import type { Call } from "./call.ts";
 import { BaseError } from "./errors.ts";
 import { IdleTimer } from "./idle.ts";
 import { type Network, processNetwork } from "./network.ts";
+import { release } from "./release.ts";
 import { describeFailure } from "./request-failure.ts";
 
 export interface RequestOptions {
@@ -202,6 +203,7 @@ class Exchange {
       for await (const chunk of response as AsyncIterable<Uint8Array>) {
         this.#idle.rest();
         yield chunk;
+        release(chunk);
         this.#idle.wait();
       }
       if (this.#failure !== undefined) throw this.#failure;
