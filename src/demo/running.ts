@@ -11,8 +11,8 @@ import type { DemoEvents } from "./events.ts";
 import type { AgentImage } from "./image.ts";
 import { OutputTail } from "./output-tail.ts";
 
-/** How long a service may take to start, in seconds: machines may be busy, and agents have much to weave in. */
-const START = 120;
+/** How long a service may take to start, in seconds: an agent has much to weave in, and on a busy machine that took 100 s. */
+const START = 300;
 
 /** SDKs wait for more to send, metrics a whole minute; a demo's watcher would rather see something. */
 const IMPATIENT: Readonly<Record<string, string>> = {
