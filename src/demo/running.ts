@@ -113,7 +113,8 @@ async function launched(
       tell: (findings) => {
         for (const { severity, message } of findings) on.note(`${severity}: ${message}`);
       },
-      ready: ({ mountPath }) => on.note(`${service.name} sees the volume at ${mountPath}`),
+      // Not where: on a machine that can mount nothing, it is not the mount path.
+      ready: ({ digest }) => on.note(`${service.name} gets the volume ${digest}`),
     },
     call,
   );

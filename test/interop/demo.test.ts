@@ -111,11 +111,11 @@ test("with --json the answer is one document", async () => {
 
 for (const [app, when, code] of [
   ["node", /npm packages/, 130],
-  ["node", /hello-cjs sees the volume/, 130],
+  ["node", /hello-cjs gets the volume/, 130],
   ["node", /curl/, 130],
   ["node", /stop it all with Ctrl-C/, 0],
   ["spring", /\$ mvn /, 130],
-  ["spring", /hello-spring sees the volume/, 130],
+  ["spring", /hello-spring gets the volume/, 130],
   ["spring", /stop it all with Ctrl-C/, 0],
 ] as const) {
   test(`demo ${app}: Ctrl-C at ${when} leaves no process, mount, port or file`, async () => {
