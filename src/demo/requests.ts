@@ -7,12 +7,15 @@ import type { Running } from "./running.ts";
 /** Whom the services greet. */
 export const NAMES: readonly string[] = ["world", "pod", "volume"];
 
+/** The first answer of a service may take long on a busy machine: in milliseconds. */
+const SLOWEST = 180_000;
+
 /** Sends the demo's requests to a service, one after the other. @throws DemoError `app-failed`; BaseError */
 export async function sendRequests({ service, url }: Running, on: DemoEvents, call: Call): Promise<void> {
   for (const name of NAMES) {
     const to = `${url}/hello/${name}`;
     on.command(commandLine(["curl", to]));
-    const response = await request({ method: "GET", url: new URL(to) }, call);
+    const response = await request({ method: "GET", url: new URL(to), idleTimeout: SLOWEST }, call);
     const text = Buffer.from(await collect(response.body, 64 * 1024, to)).toString();
     on.note(text.trimEnd());
     if (response.status === 200) continue;
