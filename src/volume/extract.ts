@@ -10,13 +10,12 @@ import {
   lutimesSync,
   openSync,
   readlinkSync,
-  readSync,
   symlinkSync,
   utimesSync,
   writeSync,
 } from "node:fs";
 import { crc32 } from "node:zlib";
-import { CHUNK, errno } from "../base/index.ts";
+import { errno } from "../base/index.ts";
 import type { TarHeader, TarSink } from "../tar/index.ts";
 import type { ContentsWriter } from "./contents.ts";
 import { VolumeError } from "./errors.ts";
@@ -54,7 +53,8 @@ export class Extractor implements TarSink {
   #open: Open | undefined;
 
   constructor(root: string, guard: Guard, told: Told, contents: ContentsWriter, options: ExtractOptions) {
-    this.#tree = new VolumeTree(root, (path) => contents.add({ path, type: "gone" }));
+    const gone = (path: string): void => contents.add({ path, type: "gone" });
+    this.#tree = new VolumeTree(root, () => guard.implied(), gone);
     this.#guard = guard;
     this.#told = told;
     this.#contents = contents;
@@ -178,8 +178,7 @@ export class Extractor implements TarSink {
       return;
     }
     this.#anew(path, () => linkSync(from, this.#tree.at(path)));
-    const { crc, mode, size } = summary(from, found.mode & 0o777);
-    this.#contents.add({ path, type: "file", mode, size, crc });
+    this.#contents.add({ path, type: "hardlink", target });
   }
 
   /** Makes something where nothing may stand; what stood there goes. */
@@ -204,22 +203,5 @@ export class Extractor implements TarSink {
       throw new VolumeError("entry-unsafe", `a whiteout in ${shown(folder)} names ${shown(name)}`);
     }
     this.#tree.removeLower(folder === "" ? name : `${folder}/${name}`);
-  }
-}
-
-function summary(path: string, mode: number): { crc: number; mode: number; size: number } {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-  try {
-    const buffer = Buffer.allocUnsafe(CHUNK);
-    let crc = 0;
-    let size = 0;
-    for (;;) {
-      const read = readSync(fd, buffer, 0, CHUNK, size);
-      if (read === 0) return { crc, mode, size };
-      crc = crc32(buffer.subarray(0, read), crc);
-      size += read;
-    }
-  } finally {
-    closeSync(fd);
   }
 }

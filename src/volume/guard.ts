@@ -14,6 +14,7 @@ export class Guard {
   readonly #root: string;
   #bytes = 0;
   #entries = 0;
+  #implied = 0;
   #lookedBytes = 0;
   #lookedEntries = 0;
 
@@ -39,12 +40,25 @@ export class Guard {
     if (this.#bytes + size > this.#limits.bytes) throw this.#tooMany(this.#bytes + size);
   }
 
+  /** Counts a folder that an entry's path implies: one entry may imply hundreds, and they take room as others do. */
+  implied(): void {
+    this.#implied++;
+    this.#count();
+  }
+
+  #count(): void {
+    if (this.#entries + this.#implied > this.#limits.entries) {
+      throw new VolumeError("limit-entries", `the image has more than ${this.#limits.entries} entries`, {
+        hint: "if you trust the image, raise the limit",
+      });
+    }
+    if (this.#entries + this.#implied - this.#lookedEntries >= LOOK_ENTRIES) this.#look();
+  }
+
   /** Counts an entry and gives its path as names, safe to be joined. */
   entry(raw: string): string {
-    if (++this.#entries > this.#limits.entries) {
-      throw new VolumeError("limit-entries", `the image has more than ${this.#limits.entries} entries`);
-    }
-    if (this.#entries - this.#lookedEntries >= LOOK_ENTRIES) this.#look();
+    this.#entries++;
+    this.#count();
     const path = inside(raw);
     if (Buffer.byteLength(path) > this.#limits.pathBytes) {
       throw new VolumeError(
@@ -78,7 +92,7 @@ export class Guard {
 
   #look(): void {
     this.#lookedBytes = this.#bytes;
-    this.#lookedEntries = this.#entries;
+    this.#lookedEntries = this.#entries + this.#implied;
     const disk = statfsSync(this.#root);
     const free = disk.bavail * disk.bsize;
     if (free >= this.#limits.reserve) return;

@@ -2,7 +2,7 @@
 export interface UnpackLimits {
   /** Bytes of all uncompressed layers. */
   readonly bytes: number;
-  /** Entries of all layers. */
+  /** Entries of all layers, and the folders that their paths imply. */
   readonly entries: number;
   /** Folders above an entry. */
   readonly depth: number;

@@ -1,18 +1,9 @@
-import { createReadStream } from "node:fs";
 import { lstat, opendir, readlink } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { crc32 } from "node:zlib";
-import { type Call, errno, fromFile, printable } from "../base/index.ts";
-import { type Finding, isObject } from "../oci/index.ts";
-
-interface Known {
-  readonly type: string;
-  readonly mode?: number;
-  readonly size?: number;
-  readonly crc?: number;
-  readonly target?: string;
-}
+import { type Call, errno, fromFile, isAbort, printable } from "../base/index.ts";
+import type { Finding } from "../oci/index.ts";
+import { type Known, readContents } from "./contents.ts";
 
 /** At most this many findings: a disk that lost all needs no list. */
 const LIMIT = 100;
@@ -23,7 +14,7 @@ const LIMIT = 100;
  */
 export async function verifyTree(root: string, contents: string, call: Call): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const known = await readContents(contents);
+  const known = await readContents(contents, call);
   if (known === undefined) return [damaged("", "the record of the contents is damaged")];
   for (const [path, content] of known) {
     call.signal.throwIfAborted();
@@ -37,33 +28,6 @@ export async function verifyTree(root: string, contents: string, call: Call): Pr
     if (findings.length >= LIMIT) return findings;
   }
   return findings;
-}
-
-async function readContents(path: string): Promise<Map<string, Known> | undefined> {
-  const known = new Map<string, Known>();
-  try {
-    for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
-      const content: unknown = JSON.parse(line);
-      if (!isObject(content) || typeof content["path"] !== "string") return undefined;
-      const { path: name, type, mode, size, crc, target } = content;
-      if (type === "gone") {
-        known.delete(name);
-        for (const other of known.keys()) if (other.startsWith(`${name}/`)) known.delete(other);
-        continue;
-      }
-      known.set(name, {
-        type: String(type),
-        ...(typeof mode === "number" ? { mode } : {}),
-        ...(typeof size === "number" ? { size } : {}),
-        ...(typeof crc === "number" ? { crc } : {}),
-        ...(typeof target === "string" ? { target } : {}),
-      });
-    }
-  } catch (error) {
-    if (error instanceof SyntaxError || errno(error) === "ENOENT") return undefined;
-    throw error;
-  }
-  return known;
 }
 
 /** What is wrong with one path, or undefined. */
@@ -85,6 +49,7 @@ async function differs(at: string, known: Known, call: Call): Promise<string | u
     // Only a file that its own mode hides from us goes unread.
     return (await checksum(at, call)) === known.crc ? undefined : "its bytes have changed";
   } catch (error) {
+    if (isAbort(error)) throw error;
     if (errno(error) === "ENOENT") return "it is missing";
     if (errno(error) === "EACCES") return undefined;
     return `it cannot be read: ${errno(error) ?? String(error)}`;
@@ -118,6 +83,8 @@ function damaged(path: string, why: string): Finding {
     severity: "error",
     subject: printable(path),
     message: `${printable(path) || "the volume"}: ${why}`,
-    fix: ["remove it with imgvol cache prune; it is unpacked anew when it is next used"],
+    fix: [
+      "remove it with imgvol cache prune --all when nothing uses it; it is unpacked anew when it is next used",
+    ],
   };
 }

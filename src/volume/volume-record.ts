@@ -30,7 +30,9 @@ export async function readRecord(folder: string): Promise<VolumeRecord | undefin
   try {
     json = JSON.parse(await readFile(join(folder, NAME), "utf8"));
   } catch (error) {
-    if (error instanceof SyntaxError || errno(error) === "ENOENT") return undefined;
+    // ENOTDIR: a stray file among the volumes.
+    if (error instanceof SyntaxError || errno(error) === "ENOENT" || errno(error) === "ENOTDIR")
+      return undefined;
     throw error;
   }
   if (!isObject(json)) return undefined;

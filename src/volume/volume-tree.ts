@@ -21,12 +21,18 @@ const IMPLIED: FolderMetadata = { mode: 0o755, uid: 0, gid: 0, mtime: undefined 
 export class VolumeTree {
   readonly root: string;
   readonly folders: Map<string, FolderMetadata> = new Map();
+  readonly #implied: () => void;
   readonly #gone: (path: string) => void;
   /** Paths of the layer being applied, and the folders above them; undefined in the first, which has nothing below. */
   #layer: Set<string> | undefined;
 
-  constructor(root: string, gone: (path: string) => void) {
+  /**
+   * @param implied is called before a folder is made that has no entry (yet)
+   * @param gone hears of each path that is taken away, with all below it
+   */
+  constructor(root: string, implied: () => void, gone: (path: string) => void) {
     this.root = root;
+    this.#implied = implied;
     this.#gone = gone;
   }
 
@@ -49,6 +55,7 @@ export class VolumeTree {
     const parent = parentOf(path);
     if (parent === "" || this.folders.has(parent)) return;
     this.makeParents(parent);
+    this.#implied();
     this.makeFolder(parent, IMPLIED, () => {
       throw new VolumeError(
         "entry-unsafe",

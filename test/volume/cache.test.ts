@@ -276,6 +276,63 @@ test("verify finds what changed; a volume from before a power cut is checked, an
   await volume[Symbol.asyncDispose]();
 });
 
+test("the record of the contents follows every name, and hard links to what is replaced later", async () => {
+  const store = counting(
+    await imageOf([
+      [
+        { path: "line\u2028end\u0085", body: "odd name" },
+        { path: "first", body: "old" },
+        { path: "second", type: "1", target: "first" },
+        { path: "first", body: "new" },
+      ],
+    ]),
+  );
+  const cache = await fresh();
+  await using volume = await cache.volume(store, "v", {}, call);
+  assert.equal(await readFile(join(volume.root, "second"), "utf8"), "old");
+  assert.deepEqual((await cache.verify(call))[0]?.findings, []);
+  await writeFile(join(volume.root, "second"), "OLD");
+  assert.deepEqual(
+    (await cache.verify(call))[0]?.findings.map((f) => f.message),
+    ["second: its bytes have changed"],
+  );
+  await rm(join(volume.root, "..", "contents"));
+  assert.deepEqual(
+    (await cache.verify(call))[0]?.findings.map((f) => f.message),
+    ["the volume: the record of the contents is damaged"],
+  );
+});
+
+test("many hard links to a large file cost no more than the file", async () => {
+  const links: Raw[] = Array.from({ length: 2000 }, (_, i) => ({ path: `l${i}`, type: "1", target: "f" }));
+  const store = await imageOf([[{ path: "f", body: Buffer.alloc(8 << 20, "x") }, ...links]]);
+  const cache = await fresh();
+  await using volume = await cache.volume(store, "v", {}, call);
+  assert.equal((await stat(join(volume.root, "l1999"))).nlink, 2001);
+  // Reading the file for each link would be 16 GB: the record says for each what it is a link to.
+  const contents = await readFile(join(volume.root, "..", "contents"), "utf8");
+  assert.equal(contents.match(/"type":"hardlink","target":"f"/g)?.length, 2000);
+});
+
+test("folders that no entry names count as entries", async () => {
+  const store = await imageOf([
+    Array.from({ length: 5 }, (_, i) => ({ path: `${i}/${"d/".repeat(30)}f`, body: "" })),
+  ]);
+  const cache = await fresh();
+  await assert.rejects(cache.volume(store, "v", { limits: { entries: 154 } }, call), code("limit-entries"));
+  assert.deepEqual(await readdir(join(cache.path, "tmp")), []);
+  await using _volume = await cache.volume(store, "v", { limits: { entries: 160 } }, call);
+  assert.equal((await cache.list(call))[0]?.entries, 5);
+});
+
+test("what strays into the cache's folders is neither listed nor in the way", async () => {
+  const cache = await fresh();
+  await writeFile(join(cache.path, "volumes", "stray"), "");
+  assert.deepEqual(await cache.list(call), []);
+  await cache.prune({}, call);
+  assert.deepEqual(await readdir(join(cache.path, "volumes")), []);
+});
+
 test("a cache that another user could exchange is refused", async () => {
   const shared = join(folder, "file");
   await writeFile(shared, "");
