@@ -2,7 +2,7 @@ import { printable } from "../base/index.ts";
 import { type DemoResult, parseApp, renderDemo, runDemo } from "../demo/index.ts";
 import { type SpanNode, spanTree } from "../telemetry/index.ts";
 import { untilStopped } from "./listen.ts";
-import type { Verb } from "./verb.ts";
+import { examples, type Verb } from "./verb.ts";
 
 interface Options {
   readonly once?: boolean;
@@ -14,7 +14,7 @@ export const verb: Verb = {
       .argument("[app]", "spring or node (default: spring where a JDK 17 and Maven are, else node)")
       .option("--once", "end when the telemetry has been shown")
       .option("--json", "what was shown as JSON: app, volume, dashboard, services, traces")
-      .addHelpText("after", "\nExamples:\n  imgvol demo\n  imgvol demo node --once")
+      .addHelpText("after", examples("imgvol demo", "imgvol demo node --once"))
       .action(
         run(async (io, word: string | undefined, options: Options) => {
           const app = word === undefined ? undefined : parseApp(word);
@@ -27,9 +27,9 @@ export const verb: Verb = {
           // Nothing is left to clean up when the answer is written: its reader may go away.
           if (options.once) await demo[Symbol.asyncDispose]();
           io.say("");
-          const look = { color: io.color, width: process.stdout.columns };
+          const look = { color: io.color, width: process.stdout.columns || undefined };
           const address = options.once ? "" : `\n\ndashboard  ${demo.dashboard}`;
-          io.answer(jsonOf(demo), () => `${renderDemo(demo, look)}${address}`);
+          io.answer(jsonOf(demo, options.once), () => `${renderDemo(demo, look)}${address}`);
           if (options.once) return 0;
           io.say("open the dashboard, send more requests, or stop it all with Ctrl-C");
           await untilStopped(io.call.signal);
@@ -40,11 +40,11 @@ export const verb: Verb = {
 };
 
 /** The documented answer: traces as trees of spans, with durations in milliseconds. */
-function jsonOf({ app, volume, dashboard, services, traces }: DemoResult): unknown {
+function jsonOf({ app, volume, dashboard, services, traces }: DemoResult, over = false): unknown {
   return {
     app,
     volume: { reference: volume.reference, digest: volume.digest },
-    dashboard,
+    ...(over ? {} : { dashboard }),
     services,
     traces: traces.map((trace) => ({
       traceId: trace.traceId,
