@@ -9,6 +9,7 @@ export { type ListenOptions, listen } from "./listen.ts";
 export { lock, tryLock } from "./lock.ts";
 export { Network, type NetworkOptions } from "./network.ts";
 export { requestFollowing } from "./redirect.ts";
+export { release } from "./release.ts";
 export { discard, type RequestOptions, type Response, request } from "./request.ts";
 export { answeredInPlain } from "./request-failure.ts";
 export { hostName, isLoopback } from "./same-origin.ts";

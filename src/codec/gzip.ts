@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import type { Call } from "../base/index.ts";
+import { type Call, release } from "../base/index.ts";
 import { type Block, BufferPool, compressors, cut, inOrder, limiter } from "./blocks.ts";
 import { deflate } from "./deflate.ts";
 import { isIncompressible } from "./incompressible.ts";
@@ -54,9 +54,10 @@ export async function* gzip(
   };
 
   yield HEADER;
-  for await (const { bytes, borrowed } of inOrder(cut(chunks, BLOCK, pool), 2 * compressors(), work, call)) {
+  for await (const { bytes, borrowed } of inOrder(cut(chunks, BLOCK, pool), compressors() + 1, work, call)) {
     yield bytes;
     if (borrowed) storage.give(borrowed);
+    else release(bytes);
   }
   const trailer = Buffer.alloc(8);
   trailer.writeUInt32LE(checksum, 0);

@@ -1,5 +1,5 @@
 import { constants, createZstdCompress } from "node:zlib";
-import type { Call } from "../base/index.ts";
+import { type Call, release } from "../base/index.ts";
 import { BufferPool, compressors, cut, inOrder, limiter } from "./blocks.ts";
 
 const FRAME = 4 * 1024 * 1024;
@@ -18,7 +18,7 @@ export async function* zstd(
   let any = false;
   const frames = inOrder(
     cut(chunks, FRAME, pool),
-    compressors() + 1,
+    compressors(),
     async ({ buffer, length }) => {
       try {
         return await running(() => frame(buffer.subarray(0, length), level));
@@ -30,7 +30,10 @@ export async function* zstd(
   );
   for await (const pieces of frames) {
     any = true;
-    yield* pieces;
+    for (const piece of pieces) {
+      yield piece;
+      release(piece);
+    }
   }
   // No frame at all is no zstd stream.
   if (!any) yield* await frame(new Uint8Array(0), level);

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { quietCall } from "../../src/base/index.ts";
+import { compressors } from "../../src/codec/blocks.ts";
 import { encoderFor, knownAnswer, type LayerFormat } from "../../src/codec/index.ts";
 import { compress, inChunks, noise, prose } from "./streams.ts";
 
@@ -152,7 +153,9 @@ for (const compression of ["gzip", "zstd"] as const) {
     const before = taken;
     for (let i = 0; i < 100; i++) await turn();
     assert.equal(taken, before);
-    assert.ok(taken <= 40 * MIB, `${taken}`);
+    // What is in flight is most of the memory that packing takes.
+    const most = compression === "gzip" ? compressors() + 1 : 4 * compressors();
+    assert.ok(taken <= most * MIB, `${taken}`);
     await output.return?.();
   });
 
