@@ -1,15 +1,16 @@
 import type { Command } from "commander";
-import { formatBytes, ImgvolError } from "../base/index.ts";
+import { formatBytes } from "../base/index.ts";
 import { openCache, type PruneOptions } from "../volume/index.ts";
+import { parseAge, parseSize } from "./flag-values.ts";
 import { table } from "./io.ts";
-import { parseSize } from "./pack-flags.ts";
-import type { Run, Verb } from "./verb.ts";
+import { examples, type Run, type Verb } from "./verb.ts";
 
 export const verb: Verb = {
   define(command, run) {
     list(command.command("ls"), run);
     prune(command.command("prune"), run);
     verify(command.command("verify"), run);
+    command.addHelpText("after", examples("imgvol cache ls", "imgvol cache prune --older-than 30d"));
   },
 };
 
@@ -17,11 +18,11 @@ function list(command: Command, run: Run): void {
   command
     .description("the volumes that are unpacked, the longest unused first")
     .option("--json", "the answer as JSON")
-    .addHelpText("after", "\nExamples:\n  imgvol cache ls\n  imgvol cache ls --json")
+    .addHelpText("after", examples("imgvol cache ls", "imgvol cache ls --json"))
     .action(
       run(async (io) => {
         const volumes = await (await openCache()).list(io.call);
-        io.answer(volumes, () =>
+        io.answer({ volumes }, () =>
           table(
             ["MANIFEST", "SIZE", "ENTRIES", "USED", "REFERENCE"],
             volumes.map((v) => [
@@ -51,15 +52,12 @@ function prune(command: Command, run: Run): void {
     .option("--older-than <time>", "volumes not used for this long, for example 30d, 12h, 45m")
     .option("--keep <size>", "the longest unused, until at most this much is left")
     .option("--json", "the answer as JSON")
-    .addHelpText(
-      "after",
-      "\nExamples:\n  imgvol cache prune --older-than 30d\n  imgvol cache prune --keep 10GiB",
-    )
+    .addHelpText("after", examples("imgvol cache prune --older-than 30d", "imgvol cache prune --keep 10GiB"))
     .action(
       run(async (io, flags: PruneFlags) => {
         const how: PruneOptions = {
           all: flags.all ?? false,
-          ...(flags.olderThan === undefined ? {} : { olderThan: milliseconds(flags.olderThan) }),
+          ...(flags.olderThan === undefined ? {} : { olderThan: parseAge(flags.olderThan, "--older-than") }),
           ...(flags.keep === undefined ? {} : { keepBytes: parseSize(flags.keep, "--keep") }),
         };
         const done = await (await openCache()).prune(how, io.call);
@@ -78,26 +76,14 @@ function verify(command: Command, run: Run): void {
   command
     .description("read every volume and compare it with what was unpacked; exit 1 where one is damaged")
     .option("--json", "the answer as JSON")
-    .addHelpText("after", "\nExamples:\n  imgvol cache verify\n  imgvol cache verify --json")
+    .addHelpText("after", examples("imgvol cache verify", "imgvol cache verify --json"))
     .action(
       run(async (io) => {
         const volumes = await (await openCache()).verify(io.call);
         io.tell(volumes.flatMap((v) => v.findings));
         const damaged = volumes.filter((v) => v.findings.length > 0).length;
-        io.answer(volumes, () => `${volumes.length} volumes, ${damaged} damaged`);
+        io.answer({ volumes }, () => `${volumes.length} volumes, ${damaged} damaged`);
         return damaged > 0 ? 1 : 0;
       }),
     );
-}
-
-const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-function milliseconds(text: string): number {
-  const [, number, unit = ""] = /^(\d+)([mhd])$/.exec(text) ?? [];
-  const factor = UNITS[unit];
-  if (number !== undefined && factor !== undefined) return Number(number) * factor;
-  throw new ImgvolError("flag-invalid", `--older-than: not a time: ${JSON.stringify(text)}`, {
-    hint: "write a number with m, h or d, for example 30d",
-    wrongUse: true,
-  });
 }

@@ -1,31 +1,35 @@
 import { formatBytes, ImgvolError } from "../base/index.ts";
-import { parsePlatform } from "../oci/index.ts";
 import { copy } from "../store/index.ts";
-import { addRemoteFlags, byDigest, opened, type RemoteFlags, remoteOptions } from "./opened.ts";
-import type { Verb } from "./verb.ts";
+import { parseCount } from "./flag-values.ts";
+import { addVolumeFlags, byDigest, opened, platformOf, remoteOptions, type VolumeFlags } from "./opened.ts";
+import { examples, type Verb } from "./verb.ts";
 
-interface Options extends RemoteFlags {
-  readonly platform?: string;
+interface Options extends VolumeFlags {
   readonly jobs: string;
 }
 
 export const verb: Verb = {
   define(command, run) {
-    addRemoteFlags(
+    addVolumeFlags(
       command
         .argument("<src>", "where the image is")
         .argument("<dst>", "where it goes; without a tag, it is reached there by its digest")
-        .option("--platform <os/arch>", "this platform's image alone (default: all, and the index)")
         .option("--jobs <n>", "blobs that flow side by side", "4")
         .option("--json", "the answer as JSON"),
+      "this platform's image alone (default: all, and the index)",
     )
       .addHelpText(
         "after",
-        "\nExamples:\n  imgvol copy localhost:5001/agent:1 oci:./layout:1\n  imgvol copy oci:./layout:1 localhost:5001/agent:1",
+        examples(
+          "imgvol copy localhost:5001/agent:1 oci:./layout:1",
+          "imgvol copy oci:./layout:1 localhost:5001/agent:1",
+        ),
       )
       .action(
         run(async (io, src: string, dst: string, options: Options) => {
           const remote = remoteOptions(options);
+          const platform = platformOf(options);
+          const concurrency = parseCount(options.jobs, "--jobs");
           await using from = await opened(src, remote, io);
           await using to = await opened(dst, remote, io, true);
           if (to.reference.digest !== undefined) {
@@ -34,8 +38,7 @@ export const verb: Verb = {
               wrongUse: true,
             });
           }
-          const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
-          const how = { platform, concurrency: Number(options.jobs) || 4 };
+          const how = { platform, concurrency };
           const done = await copy(from.store, from.wanted, to.store, to.reference.tag, how, io.call);
           const reference = byDigest(to.reference, done.digest);
           io.say(

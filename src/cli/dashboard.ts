@@ -1,8 +1,8 @@
-import { ImgvolError } from "../base/index.ts";
 import { startDashboard } from "../telemetry/index.ts";
+import { parsePort, parseSize, repeated } from "./flag-values.ts";
 import { untilStopped } from "./listen.ts";
-import { parseSize } from "./pack-flags.ts";
-import type { Verb } from "./verb.ts";
+
+import { examples, type Verb } from "./verb.ts";
 
 interface Options {
   readonly host: string;
@@ -23,20 +23,21 @@ export const verb: Verb = {
       .option("--ui-port <port>", "for the page and its API", "18888")
       .option("--db <file>", "keep the telemetry in this file (default: gone at the end)")
       .option("--max-size <size>", "beyond which the oldest goes (default: 1GiB without --db)")
-      .option("--allow-host <name...>", "names beside loopback under which browsers and senders come")
-      .option("--json", "the addresses as JSON")
-      .addHelpText(
-        "after",
-        "\nExamples:\n  imgvol dashboard\n  imgvol dashboard --db telemetry.db --ui-port 0",
+      .option(
+        "--allow-host <name>",
+        "a name beside loopback under which browsers and senders come; repeat for more",
+        repeated,
       )
+      .option("--json", "the addresses as JSON")
+      .addHelpText("after", examples("imgvol dashboard", "imgvol dashboard --db telemetry.db --ui-port 0"))
       .action(
         run(async (io, o: Options) => {
           await using dashboard = await startDashboard(
             {
               host: o.host,
-              otlpGrpcPort: port(o.otlpGrpcPort, "--otlp-grpc-port"),
-              otlpHttpPort: port(o.otlpHttpPort, "--otlp-http-port"),
-              uiPort: port(o.uiPort, "--ui-port"),
+              otlpGrpcPort: parsePort(o.otlpGrpcPort, "--otlp-grpc-port"),
+              otlpHttpPort: parsePort(o.otlpHttpPort, "--otlp-http-port"),
+              uiPort: parsePort(o.uiPort, "--ui-port"),
               db: o.db,
               maxBytes: o.maxSize === undefined ? undefined : parseSize(o.maxSize, "--max-size"),
               allowHosts: o.allowHost,
@@ -56,9 +57,3 @@ export const verb: Verb = {
       );
   },
 };
-
-function port(text: string, flag: string): number {
-  const number = Number(text);
-  if (/^\d{1,5}$/.test(text) && number < 65_536) return number;
-  throw new ImgvolError("flag-invalid", `${flag}: not a port: ${JSON.stringify(text)}`, { wrongUse: true });
-}

@@ -1,6 +1,6 @@
 import { formatReference, StoreError } from "../oci/index.ts";
 import { addRemoteFlags, opened, type RemoteFlags, remoteOptions } from "./opened.ts";
-import type { Verb } from "./verb.ts";
+import { examples, type Verb } from "./verb.ts";
 
 export const verb: Verb = {
   define(command, run) {
@@ -11,7 +11,7 @@ export const verb: Verb = {
     )
       .addHelpText(
         "after",
-        "\nExamples:\n  imgvol delete localhost:5001/agent:1\n  imgvol delete oci:./layout:old",
+        examples("imgvol delete localhost:5001/agent:1", "imgvol delete oci:./layout:old"),
       )
       .action(
         run(async (io, ref: string, options: RemoteFlags) => {

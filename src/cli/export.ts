@@ -1,31 +1,26 @@
 import { formatBytes } from "../base/index.ts";
-import { type Finding, parsePlatform } from "../oci/index.ts";
+import type { Finding } from "../oci/index.ts";
 import { exportTar } from "../pack/index.ts";
 import { exportTo } from "../volume/index.ts";
-import { addRemoteFlags, opened, type RemoteFlags, remoteOptions } from "./opened.ts";
-import type { Verb } from "./verb.ts";
-
-interface Options extends RemoteFlags {
-  readonly platform?: string;
-}
+import { addVolumeFlags, opened, platformOf, remoteOptions, type VolumeFlags } from "./opened.ts";
+import { examples, type Verb } from "./verb.ts";
 
 export const verb: Verb = {
   define(command, run) {
-    addRemoteFlags(
+    addVolumeFlags(
       command
         .argument("<ref>", "the image")
         .argument("<dir>", "an empty folder, or one to be made; - is a tar on stdout")
-        .option("--platform <os/arch>", "whose volume (default: this machine's)")
         .option("--json", "the answer as JSON"),
     )
       .addHelpText(
         "after",
-        "\nExamples:\n  imgvol export localhost:5001/agent:1 ./agent\n  imgvol export oci:./layout:1 - | tar -t",
+        examples("imgvol export localhost:5001/agent:1 ./agent", "imgvol export oci:./layout:1 - | tar -t"),
       )
       .action(
-        run(async (io, ref: string, dir: string, options: Options) => {
+        run(async (io, ref: string, dir: string, options: VolumeFlags) => {
+          const platform = platformOf(options);
           await using image = await opened(ref, remoteOptions(options), io);
-          const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
           if (dir === "-") {
             const told: Finding[] = [];
             const how = { platform, tell: (finding: Finding): void => void told.push(finding) };

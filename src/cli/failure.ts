@@ -6,11 +6,15 @@ export interface Failure {
   readonly exit: number;
 }
 
+/** The answer's reader went away (`imgvol export … - | head`): the verb ends, cleans up, and all is well. */
+export class ReaderGone extends Error {}
+
 /**
  * `error:` what happened, `hint:` the next thing to do; the stack only where `verbose` asks for it.
  * Exit 2 for wrong use, 130 after Ctrl-C (`interrupted`), 3 for everything else.
  */
 export function failureOf(error: unknown, verbose: boolean, interrupted: boolean): Failure {
+  if (error instanceof ReaderGone) return { text: "", exit: 0 };
   if (interrupted && isAbort(error)) return { text: "stopped", exit: 130 };
   const lines = [`error: ${messageWithCauses(error)}`];
   if (error instanceof ImgvolError && error.hint !== undefined) lines.push(`hint: ${printable(error.hint)}`);

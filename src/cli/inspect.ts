@@ -2,14 +2,14 @@ import { formatBytes } from "../base/index.ts";
 import { type Inspection, inspect } from "../pack/index.ts";
 import { table } from "./io.ts";
 import { addRemoteFlags, opened, type RemoteFlags, remoteOptions } from "./opened.ts";
-import type { Verb } from "./verb.ts";
+import { examples, type Verb } from "./verb.ts";
 
 export const verb: Verb = {
   define(command, run) {
     addRemoteFlags(command.argument("<ref>", "the image").option("--json", "the answer as JSON"))
       .addHelpText(
         "after",
-        "\nExamples:\n  imgvol inspect localhost:5001/agent:1\n  imgvol inspect oci:./layout:1 --json",
+        examples("imgvol inspect localhost:5001/agent:1", "imgvol inspect oci:./layout:1 --json"),
       )
       .action(
         run(async (io, ref: string, options: RemoteFlags) => {

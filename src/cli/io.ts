@@ -1,5 +1,7 @@
-import { type Call, type Progress, printable, silent } from "../base/index.ts";
+import { type Call, errno, type Progress, printable, silent } from "../base/index.ts";
 import type { Finding } from "../oci/index.ts";
+import { ReaderGone } from "./failure.ts";
+import { painted } from "./paint.ts";
 import { lineProgress, terminalProgress } from "./progress.ts";
 import type { Interruption } from "./signals.ts";
 
@@ -14,6 +16,7 @@ export interface Habits {
 /** What a verb may do to the world outside: answer on stdout, speak on stderr, be cancelled. */
 export interface Io {
   readonly call: Call;
+  /** Whether the answer may have colours. */
   readonly color: boolean;
   readonly json: boolean;
   readonly quiet: boolean;
@@ -26,6 +29,8 @@ export interface Io {
   handOver(): void;
   /** A sentence on stderr; silent with `--quiet`. */
   say(sentence: string): void;
+  /** What went wrong, on stderr, even with `--quiet`. */
+  complain(text: string): void;
   /** Findings on stderr, warnings and errors even with `--quiet`: nothing is dropped silently. */
   tell(findings: readonly Finding[]): void;
 }
@@ -33,7 +38,11 @@ export interface Io {
 /** An `Io` over this process. */
 export function processIo(habits: Habits, interruption: Interruption): Io {
   const quiet = habits.quiet ?? false;
-  const color = wantsColor(habits.color ?? "auto", process.stderr.isTTY === true);
+  const colored = (out: NodeJS.WriteStream): boolean =>
+    wantsColor(habits.color ?? "auto", out.isTTY === true);
+  const complain = (text: string): void => {
+    process.stderr.write(`${colored(process.stderr) ? painted(text) : text}\n`);
+  };
   const progress: Progress = quiet
     ? silent
     : process.stderr.isTTY === true
@@ -41,7 +50,7 @@ export function processIo(habits: Habits, interruption: Interruption): Io {
       : lineProgress((line) => process.stderr.write(`${line}\n`));
   return {
     call: { signal: interruption.signal, progress },
-    color,
+    color: colored(process.stdout),
     json: habits.json ?? false,
     quiet,
     verbose: habits.verbose ?? false,
@@ -54,11 +63,12 @@ export function processIo(habits: Habits, interruption: Interruption): Io {
     say(sentence) {
       if (!quiet) progress.say(sentence);
     },
+    complain,
     tell(findings) {
       for (const f of findings) {
         if (quiet && f.severity === "note") continue;
-        process.stderr.write(`${f.severity}: ${f.message} [${f.code}]\n`);
-        for (const fix of f.fix) process.stderr.write(`  fix: ${fix}\n`);
+        complain(`${f.severity}: ${printable(f.message)} [${f.code}]`);
+        for (const fix of f.fix) complain(`  fix: ${printable(fix)}`);
       }
     },
   };
@@ -66,7 +76,10 @@ export function processIo(habits: Habits, interruption: Interruption): Io {
 
 async function writeOut(bytes: Uint8Array): Promise<void> {
   await new Promise<void>((done, failed) => {
-    process.stdout.write(bytes, (error) => (error ? failed(error) : done()));
+    process.stdout.write(bytes, (error) => {
+      if (!error) done();
+      else failed(errno(error) === "EPIPE" ? new ReaderGone() : error);
+    });
   });
 }
 

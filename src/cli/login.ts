@@ -1,7 +1,7 @@
 import { collect, ImgvolError } from "../base/index.ts";
 import { login } from "../store/index.ts";
 import { addRemoteFlags, type RemoteFlags, remoteOptions } from "./opened.ts";
-import type { Verb } from "./verb.ts";
+import { examples, type Verb } from "./verb.ts";
 
 interface Options extends RemoteFlags {
   readonly username: string;
@@ -21,7 +21,10 @@ export const verb: Verb = {
     )
       .addHelpText(
         "after",
-        "\nExamples:\n  pass show ghcr | imgvol login ghcr.io -u me --password-stdin\n  imgvol login localhost:5001 -u me --password-stdin < token",
+        examples(
+          "pass show ghcr | imgvol login ghcr.io -u me --password-stdin",
+          "imgvol login localhost:5001 -u me --password-stdin < token",
+        ),
       )
       .action(
         run(async (io, registry: string, options: Options) => {

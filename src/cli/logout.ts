@@ -1,11 +1,11 @@
 import { logout } from "../store/index.ts";
-import type { Verb } from "./verb.ts";
+import { examples, type Verb } from "./verb.ts";
 
 export const verb: Verb = {
   define(command, run) {
     command
       .argument("<registry>", "host or host:port")
-      .addHelpText("after", "\nExamples:\n  imgvol logout ghcr.io\n  imgvol logout localhost:5001")
+      .addHelpText("after", examples("imgvol logout ghcr.io", "imgvol logout localhost:5001"))
       .action(
         run(async (io, registry: string) => {
           const kept = await logout(registry, {}, io.call);

@@ -1,33 +1,27 @@
 import { printable } from "../base/index.ts";
-import { parsePlatform } from "../oci/index.ts";
 import { type Listed, ls } from "../pack/index.ts";
-import { addRemoteFlags, opened, type RemoteFlags, remoteOptions } from "./opened.ts";
-import type { Verb } from "./verb.ts";
+import { addVolumeFlags, opened, platformOf, remoteOptions, type VolumeFlags } from "./opened.ts";
+import { examples, type Verb } from "./verb.ts";
 
-interface Options extends RemoteFlags {
-  readonly platform?: string;
+interface Options extends VolumeFlags {
   readonly long?: boolean;
   readonly json?: boolean;
 }
 
 export const verb: Verb = {
   define(command, run) {
-    addRemoteFlags(
+    addVolumeFlags(
       command
         .argument("<ref>", "the image")
         .argument("[path]", "a folder or file in it (default: all)")
         .option("-l, --long", "modes, owners, sizes and link targets")
-        .option("--platform <os/arch>", "whose volume (default: this machine's)")
         .option("--json", "one JSON object a line"),
     )
-      .addHelpText(
-        "after",
-        "\nExamples:\n  imgvol ls localhost:5001/agent:1\n  imgvol ls -l oci:./layout:1 lib",
-      )
+      .addHelpText("after", examples("imgvol ls localhost:5001/agent:1", "imgvol ls -l oci:./layout:1 lib"))
       .action(
         run(async (io, ref: string, path: string | undefined, options: Options) => {
+          const platform = platformOf(options);
           await using image = await opened(ref, remoteOptions(options), io);
-          const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
           const line = options.json ? JSON.stringify : options.long ? long : short;
           for await (const entry of ls(image.store, image.wanted, path ?? "", { platform }, io.call)) {
             await io.write(Buffer.from(`${line(entry)}\n`));

@@ -3,9 +3,8 @@ import { programHelp } from "./help.ts";
 
 hideSqliteWarning();
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  // The reader went away (`imgvol ls … | head`): there is nobody left to tell.
-  if (error.code === "EPIPE") process.exit(0);
-  throw error;
+  // The reader went away (`imgvol ls … | head`): what is under way still has to be cleaned up.
+  if (error.code !== "EPIPE") throw error;
 });
 process.stderr.on("error", (error: NodeJS.ErrnoException) => {
   // As after Ctrl-C in `imgvol … 2>&1 | tee log`: what is under way still has to be cleaned up.

@@ -1,6 +1,15 @@
 import type { Command } from "commander";
-import { formatReference, parseReference, type Reference, type Store, wantedOf } from "../oci/index.ts";
+import {
+  formatReference,
+  type Platform,
+  parsePlatform,
+  parseReference,
+  type Reference,
+  type Store,
+  wantedOf,
+} from "../oci/index.ts";
 import { dockerCredentials, openStore, type RemoteOptions } from "../store/index.ts";
+import { repeated } from "./flag-values.ts";
 import type { Io } from "./io.ts";
 import { version } from "./version-number.ts";
 
@@ -10,7 +19,25 @@ export interface RemoteFlags {
 }
 
 export function addRemoteFlags(command: Command): Command {
-  return command.option("--plain-http <host...>", "registries that speak HTTP, beside those on loopback");
+  return command.option(
+    "--plain-http <host>",
+    "a registry that speaks HTTP, beside those on loopback; repeat for more",
+    repeated,
+  );
+}
+
+/** The flags of every verb that looks into one platform's volume. */
+export interface VolumeFlags extends RemoteFlags {
+  readonly platform?: string;
+}
+
+export function addVolumeFlags(command: Command, whose = "whose volume (default: this machine's)"): Command {
+  return addRemoteFlags(command.option("--platform <os/arch>", whose));
+}
+
+/** The platform that `--platform` names. @throws OciError `platform-invalid` */
+export function platformOf(flags: VolumeFlags): Platform | undefined {
+  return flags.platform === undefined ? undefined : parsePlatform(flags.platform);
 }
 
 /** How registries are reached: the user's credentials, and the flags. One object a command, so that its stores share tokens. */

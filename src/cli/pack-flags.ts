@@ -1,6 +1,6 @@
-import { ImgvolError } from "../base/index.ts";
 import { parsePlatform } from "../oci/index.ts";
 import type { PackOptions } from "../pack/index.ts";
+import { flagInvalid, parseSize, parseWhole } from "./flag-values.ts";
 
 /** The flags of `pack`, as commander gives them. */
 export interface PackFlags {
@@ -22,7 +22,7 @@ export function packOptions(flags: PackFlags, env: NodeJS.ProcessEnv = process.e
   return {
     format: {
       compression: flags.compress,
-      level: flags.level === undefined ? undefined : whole(flags.level, "--level", "a whole number"),
+      level: flags.level === undefined ? undefined : parseWhole(flags.level, "--level"),
     },
     platforms: flags.platform === "none" ? "none" : flags.platform.split(",").map(parsePlatform),
     ignoreFile: flags.ignoreFile,
@@ -37,40 +37,20 @@ export function packOptions(flags: PackFlags, env: NodeJS.ProcessEnv = process.e
   };
 }
 
-/** `2GiB`, `500MB`, `1048576`: bytes. */
-export function parseSize(text: string, flag: string): number {
-  const [, number, unit = ""] = /^(\d+(?:\.\d+)?) ?([KMGT]i?)?B?$/i.exec(text) ?? [];
-  const power = unit === "" ? 0 : "KMGT".indexOf(unit.charAt(0).toUpperCase()) + 1;
-  const bytes = Math.floor(Number(number) * (unit.length === 2 ? 1024 : 1000) ** power);
-  if (number === undefined || bytes < 1) throw invalid(flag, text, "a size, for example 2GiB or 500MB");
-  return bytes;
-}
-
 function owner(text: string): { uid: number; gid: number } {
   const [, uid, gid] = /^(\d{1,10}):(\d{1,10})$/.exec(text) ?? [];
-  if (uid === undefined || gid === undefined) throw invalid("--owner", text, "numbers, UID:GID");
+  if (uid === undefined || gid === undefined) throw flagInvalid("--owner", text, "numbers, UID:GID");
   return { uid: Number(uid), gid: Number(gid) };
 }
 
 function annotation(text: string): [string, string] {
   const equals = text.indexOf("=");
-  if (equals < 1) throw invalid("--annotation", text, "KEY=VALUE");
+  if (equals < 1) throw flagInvalid("--annotation", text, "KEY=VALUE");
   return [text.slice(0, equals), text.slice(equals + 1)];
 }
 
 /** https://reproducible-builds.org/specs/source-date-epoch/: an ASCII decimal of seconds, nothing else. */
 function epoch(text: string | undefined): number | undefined {
   if (text === undefined || text === "") return undefined;
-  return whole(text, "SOURCE_DATE_EPOCH", "whole seconds since 1970");
-}
-
-function whole(text: string, flag: string, wanted: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw invalid(flag, text, wanted);
-  return Number(text);
-}
-
-function invalid(flag: string, text: string, wanted: string): ImgvolError {
-  return new ImgvolError("flag-invalid", `${flag}: not ${wanted}: ${JSON.stringify(text)}`, {
-    wrongUse: true,
-  });
+  return parseWhole(text, "SOURCE_DATE_EPOCH", "whole seconds since 1970");
 }

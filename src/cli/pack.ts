@@ -3,10 +3,11 @@ import { formatBytes } from "../base/index.ts";
 import { formatPlatform } from "../oci/index.ts";
 import { type PackOptions, PLATFORMS, pack } from "../pack/index.ts";
 import { copy } from "../store/index.ts";
+import { repeated } from "./flag-values.ts";
 import { addRemoteFlags, byDigest, opened, type RemoteFlags, remoteOptions } from "./opened.ts";
 import { type PackFlags, packOptions } from "./pack-flags.ts";
 import { openSources } from "./sources.ts";
-import type { Verb } from "./verb.ts";
+import { examples, type Verb } from "./verb.ts";
 
 interface Options extends RemoteFlags, PackFlags {
   readonly tag: string[];
@@ -18,7 +19,7 @@ export const verb: Verb = {
     addRemoteFlags(
       command
         .argument("<source[=target]...>", "folders, files, - (a tar on stdin), or preset:NAME[@VERSION]")
-        .requiredOption("-t, --tag <dest...>", "where the image goes; several are alike")
+        .requiredOption("-t, --tag <dest>", "where the image goes; repeat for more", repeated)
         .option(
           "--platform <list>",
           "os/arch,… in one index, or none",
@@ -34,7 +35,7 @@ export const verb: Verb = {
         .option("--keep-modes", "keep all mode bits (default: 0644, 0755)")
         .option("--owner <uid:gid>", "of every file (default: 0:0)")
         .option("--follow-symlinks", "pack what symbolic links lead to")
-        .option("--annotation <k=v...>", "on the manifests and the index")
+        .option("--annotation <k=v>", "on the manifests and the index; repeat for more", repeated)
         .option("--split <size>", "several layers of at most this, for example 2GiB")
         .option("--repository <url>", "where a preset's payload comes from")
         .option("--strict", "publish nothing if there is a warning")
@@ -43,7 +44,10 @@ export const verb: Verb = {
     )
       .addHelpText(
         "after",
-        "\nExamples:\n  imgvol pack ./agent -t localhost:5001/agent:1\n  imgvol pack preset:otel-java -t oci:./layout:otel-java",
+        examples(
+          "imgvol pack ./agent -t localhost:5001/agent:1",
+          "imgvol pack preset:otel-java -t oci:./layout:otel-java",
+        ),
       )
       .action(
         run(async (io, words: string[], options: Options) => {
@@ -66,7 +70,9 @@ export const verb: Verb = {
           }
           io.tell(made.told);
           const compressed = made.layers.reduce((sum, l) => sum + l.descriptor.size, 0);
-          io.say(`${made.entries} entries, ${formatBytes(made.bytes)} in ${formatBytes(compressed)}`);
+          io.say(
+            `${made.entries} ${made.entries === 1 ? "entry" : "entries"}, ${formatBytes(made.bytes)} in ${formatBytes(compressed)}`,
+          );
           io.answer({ references, ...made }, () => references.join("\n"));
           return 0;
         }),

@@ -21,13 +21,14 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
         exit = (await action(io, ...args)) ?? 0;
       } catch (error) {
         const failure = failureOf(error, io.verbose, interrupt.signal.aborted);
-        if (failure.text !== "") process.stderr.write(`${failure.text}\n`);
+        if (failure.text !== "") io.complain(failure.text);
         exit = failure.exit === 3 ? failed : failure.exit;
       }
     };
   try {
-    const program = await programFor(argv, run);
-    await program.parseAsync(argv, { from: "user" });
+    const words = asFlag(argv);
+    const program = await programFor(words, run);
+    await program.parseAsync(words, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     // Help and version are answers; all else that the parser refuses is wrong use.
@@ -44,17 +45,17 @@ export async function programFor(argv: readonly string[], run: Run): Promise<Com
     .helpCommand(false)
     .enablePositionalOptions()
     .showSuggestionAfterError()
-    .configureOutput({ outputError: (text, write) => write(asHint(text)) })
+    .configureOutput({ outputError: (text, write) => write(withHint(text, argv)) })
     .exitOverride();
   program.helpInformation = programHelp;
-  const asked = argv.find((word) => !word.startsWith("-"));
+  const asked = verbIn(argv);
   for (const listed of verbs) {
     const command = program.command(listed.name).summary(listed.summary);
     if (listed.alias !== undefined) command.alias(listed.alias);
-    if (asked === undefined || (asked !== listed.name && asked !== listed.alias)) continue;
+    if (asked !== listed) continue;
     const { verb } = await listed.load();
     command.description(listed.summary);
-    verb.define(command, run);
+    verb.define(command.helpCommand(false), run);
     addHabits(command);
   }
   return program;
@@ -74,7 +75,29 @@ function addHabits(command: Command): void {
   }
 }
 
-/** commander's "(Did you mean …?)" in the form of our hints. */
-function asHint(text: string): string {
-  return text.replace(/\n?\(Did you mean (.*)\?\)/s, (_, names: string) => `\nhint: did you mean ${names}?`);
+type ListedVerb = (typeof verbs)[number];
+
+function verbIn(argv: readonly string[]): ListedVerb | undefined {
+  const word = argv.find((each) => !each.startsWith("-"));
+  return verbs.find(({ name, alias }) => word !== undefined && (word === name || word === alias));
+}
+
+/** `help [VERB]` is what many type. And help of a verb that is not there would be everybody's, as if all were well. */
+function asFlag(argv: readonly string[]): readonly string[] {
+  const words = argv[0] === "help" ? [...argv.slice(1), "--help"] : argv;
+  const known = words[0]?.startsWith("-") !== false || verbIn(words) !== undefined;
+  return known ? words : words.slice(0, 1);
+}
+
+/** commander's "(Did you mean …?)" in the form of our hints; where it has none, where to read on. */
+function withHint(text: string, argv: readonly string[]): string {
+  const near = /\n?\(Did you mean (.*)\?\)/s;
+  if (!text.startsWith("error:")) return text;
+  if (near.test(text)) return text.replace(near, (_, names: string) => `\nhint: did you mean ${names}?`);
+  const verb = verbIn(argv);
+  const [first = ""] = argv;
+  if (verb === undefined) return `${text}hint: imgvol --help lists the verbs\n`;
+  if (first.startsWith("-"))
+    return `${text}hint: flags come after the verb, as in imgvol ${verb.name} ${first}\n`;
+  return `${text}hint: see imgvol ${verb.name} --help\n`;
 }

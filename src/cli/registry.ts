@@ -1,22 +1,22 @@
-import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
-import { ImgvolError, printable } from "../base/index.ts";
+import { printable } from "../base/index.ts";
 import { startRegistry } from "../registry/index.ts";
+import { certificate, type TlsFlags } from "./certificate.ts";
+import { repeated } from "./flag-values.ts";
 import { parseListen, untilStopped } from "./listen.ts";
-import type { Run, Verb } from "./verb.ts";
+import { examples, type Run, type Verb } from "./verb.ts";
 
-interface Options {
+interface Options extends TlsFlags {
   readonly listen: string;
   readonly dir?: string;
   readonly readOnly?: boolean;
   readonly allowHost?: string[];
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
 }
 
 export const verb: Verb = {
   define(command, run) {
     serve(command.command("serve"), run);
+    command.addHelpText("after", examples("imgvol registry serve", "imgvol registry serve --dir ./registry"));
   },
 };
 
@@ -26,12 +26,17 @@ function serve(command: Command, run: Run): void {
     .option("--listen <host:port>", "where to listen; port 0 for a free one", "127.0.0.1:5001")
     .option("--dir <folder>", "keep images in this folder (default: in memory)")
     .option("--read-only", "refuse pushes and deletes")
-    .option("--allow-host <name...>", "names beside loopback under which clients come")
+    .option(
+      "--allow-host <name>",
+      "a name beside loopback under which clients come; repeat for more",
+      repeated,
+    )
     .option("--tls-cert <file>", "speak HTTPS with this certificate (PEM)")
     .option("--tls-key <file>", "the certificate's key (PEM)")
+    .option("--json", "the address as JSON")
     .addHelpText(
       "after",
-      "\nExamples:\n  imgvol registry serve --dir ./registry\n  imgvol registry serve --listen 127.0.0.1:0",
+      examples("imgvol registry serve --dir ./registry", "imgvol registry serve --listen 127.0.0.1:0"),
     )
     .action(
       run(async (io, options: Options) => {
@@ -54,15 +59,4 @@ function serve(command: Command, run: Run): void {
         return 0;
       }),
     );
-}
-
-async function certificate(o: Options): Promise<{ cert: Uint8Array; key: Uint8Array } | undefined> {
-  if (o.tlsCert === undefined && o.tlsKey === undefined) return undefined;
-  if (o.tlsCert === undefined || o.tlsKey === undefined) {
-    throw new ImgvolError("tls-incomplete", "--tls-cert and --tls-key go together", {
-      hint: "give both, or neither for plain HTTP",
-      wrongUse: true,
-    });
-  }
-  return { cert: await readFile(o.tlsCert), key: await readFile(o.tlsKey) };
 }

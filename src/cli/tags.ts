@@ -1,6 +1,6 @@
 import { StoreError } from "../oci/index.ts";
 import { addRemoteFlags, opened, type RemoteFlags, remoteOptions } from "./opened.ts";
-import type { Verb } from "./verb.ts";
+import { examples, type Verb } from "./verb.ts";
 
 export const verb: Verb = {
   define(command, run) {
@@ -9,7 +9,7 @@ export const verb: Verb = {
         .argument("<repository>", "a repository, or a layout folder")
         .option("--json", "the answer as JSON"),
     )
-      .addHelpText("after", "\nExamples:\n  imgvol tags localhost:5001/agent\n  imgvol tags oci:./layout")
+      .addHelpText("after", examples("imgvol tags localhost:5001/agent", "imgvol tags oci:./layout"))
       .action(
         run(async (io, repository: string, options: RemoteFlags) => {
           await using image = await opened(repository, remoteOptions(options), io);

@@ -15,3 +15,8 @@ export type Run = <Args extends unknown[]>(
   /** The exit code of a failure that is no wrong use. Default 3. */
   failed?: number,
 ) => (...args: Args) => Promise<void>;
+
+/** For `addHelpText("after", …)`: what every verb's help ends with. Examples work as they stand. */
+export function examples(first: string, second: string): string {
+  return `\nExamples:\n  ${first}\n  ${second}`;
+}

@@ -1,12 +1,12 @@
 import { release } from "node:os";
-import type { Verb } from "./verb.ts";
+import { examples, type Verb } from "./verb.ts";
 import { version } from "./version-number.ts";
 
 export const verb: Verb = {
   define(command, run) {
     command
       .option("--json", "the answer as JSON")
-      .addHelpText("after", "\nExamples:\n  imgvol version\n  imgvol version --json")
+      .addHelpText("after", examples("imgvol version", "imgvol version --json"))
       .action(
         run(async (io) => {
           const answer = {

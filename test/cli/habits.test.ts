@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { test } from "node:test";
+import { styleText } from "node:util";
 import { programFor } from "../../src/cli/program.ts";
 import { verbs } from "../../src/cli/verbs.ts";
 import { imgvol } from "./imgvol.ts";
@@ -25,7 +26,24 @@ test("no verb at all is wrong use, and shows the help", async () => {
 const mistakes: readonly [args: string[], said: RegExp][] = [
   [["pakc"], /^error: unknown command 'pakc'\nhint: did you mean pack\?/],
   [["version", "--jsno"], /^error: unknown option '--jsno'\nhint: did you mean --json\?/],
-  [["inspect"], /^error: missing required argument 'ref'/],
+  [["nothing-like-it"], /^error: unknown command 'nothing-like-it'\nhint: imgvol --help lists the verbs/],
+  [["nothing-like-it", "--help"], /^error: unknown command 'nothing-like-it'\nhint: /],
+  [
+    ["--quiet", "version"],
+    /^error: unknown option '--quiet'\nhint: flags come after the verb, as in imgvol version --quiet/,
+  ],
+  [["inspect"], /^error: missing required argument 'ref'\nhint: see imgvol inspect --help/],
+  [["copy", "oci:a", "oci:b", "--jobs", "many"], /^error: --jobs: not a whole number: "many"/],
+  [["copy", "oci:a", "oci:b", "--jobs", "0"], /^error: --jobs: not a number of 1 or more/],
+  [["ls", "oci:a", "--platform", "Linux"], /^error: not a platform: Linux\nhint: /],
+  [["run", "--otlp-endpoint", "localhost:4318", "--", "true"], /^error: --otlp-endpoint: not a URL/],
+  [["dashboard", "--ui-port", "65536"], /^error: --ui-port: not a port: "65536"/],
+  [["cache", "prune", "--older-than", "soon"], /^error: --older-than: not a time/],
+  [["registry", "serve", "--tls-cert", "none.pem"], /^error: --tls-cert and --tls-key go together\nhint: /],
+  [
+    ["registry", "serve", "--tls-cert", "none.pem", "--tls-key", "none.pem"],
+    /^error: --tls-cert: cannot read none.pem.*\nhint: /,
+  ],
   [["inspect", "Not/A/Ref"], /^error: not a reference: "Not\/A\/Ref".*\nhint: /],
   [["version", "--color", "pink"], /^error: .*argument 'pink' is invalid/],
 ];
@@ -40,6 +58,33 @@ test("a mistake in the words is exit 2, named, with the nearest right word", asy
   }
 });
 
+test("help and its verb are what --help gives", async () => {
+  for (const [typed, meant] of [
+    [["help"], ["--help"]],
+    [
+      ["help", "pack"],
+      ["pack", "--help"],
+    ],
+    [
+      ["help", "cache", "ls"],
+      ["cache", "ls", "--help"],
+    ],
+  ] as const) {
+    const { code, stdout } = await imgvol(typed);
+    assert.deepEqual([code, stdout], [0, (await imgvol(meant)).stdout]);
+    assert.match(stdout, /^Usage: imgvol/m);
+  }
+});
+
+test("colours only where they are wanted: by the flag, or on a terminal without NO_COLOR", async () => {
+  const failing = (...flags: string[]) =>
+    imgvol(["inspect", "oci:none", ...flags], { env: { NO_COLOR: "" } });
+  assert.match((await failing()).stderr, /^error: /, "no terminal");
+  assert.match((await failing("--color", "never")).stderr, /^error: /);
+  const red = `${styleText("red", "error:", { validateStream: false })} oci:none`;
+  assert.ok((await failing("--color", "always")).stderr.startsWith(red));
+});
+
 test("version answers in words and in JSON", async () => {
   assert.match((await imgvol(["version"])).stdout, /^imgvol \d+\.\d+\.\d+ \(Node\.js /);
   const { imgvol: number, node } = JSON.parse((await imgvol(["version", "--json"])).stdout);
@@ -52,7 +97,7 @@ test("the help of every verb fits a screen and ends with two examples", async ()
     const program = await programFor([name], () => async () => undefined);
     const command = program.commands.find((c) => c.name() === name);
     assert.ok(command, name);
-    for (const leaf of command.commands.length === 0 ? [command] : command.commands) {
+    for (const leaf of [command, ...command.commands]) {
       let text = "";
       leaf.configureOutput({ writeOut: (part) => (text += part), getOutHelpWidth: () => 120 }).outputHelp();
       assert.ok(text.split("\n").length <= 40, `${name} ${leaf.name()}: too long\n${text}`);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { quietCall, temporaryFolder } from "../../src/base/index.ts";
 import { startRegistry } from "../../src/registry/index.ts";
-import { imgvol } from "./imgvol.ts";
+import { ended, imgvol, start } from "./imgvol.ts";
 
 /** A folder with what people pack, and a layout's place beside it. */
 async function project(): Promise<{ path: string; agent: string; layout: string } & AsyncDisposable> {
@@ -69,6 +69,28 @@ test("the same folder gives the same digest, packed twice, copied there and back
   assert.equal(digest(back.stdout), both[0], back.stderr);
   const again = await imgvol(["copy", `${remote}:1`, `oci:${join(p.path, "back")}:1`, "--json"]);
   assert.equal(JSON.parse(again.stdout).copied, 0);
+});
+
+test("flags may stand before the arguments, several times", async () => {
+  await using p = await project();
+  const flags = ["-t", `${p.layout}:1`, "-t", `${p.layout}:2`, "--annotation", "a=1", "--annotation", "b=2"];
+  const packed = await imgvol(["pack", ...flags, "--plain-http", "registry.example", p.agent]);
+  assert.equal(packed.code, 0, packed.stderr);
+  assert.equal((await imgvol(["tags", p.layout])).stdout, "1\n2\n");
+  const { annotations } = JSON.parse((await imgvol(["inspect", "--json", `${p.layout}:1`])).stdout);
+  assert.deepEqual([annotations.a, annotations.b], ["1", "2"]);
+});
+
+test("a reader that went away is no failure, and what lay in temporary files is cleaned up", async () => {
+  await using p = await project();
+  const temporary = join(p.path, "tmp");
+  await mkdir(temporary);
+  const tar = spawnSync("tar", ["-c", "-C", p.agent, "."], { maxBuffer: 1 << 24 }).stdout;
+  const child = start(["pack", "-", "-t", `${p.layout}:1`], { env: { TMPDIR: temporary } });
+  child.stdout?.destroy();
+  assert.equal((await ended(child, tar)).code, 0);
+  assert.deepEqual(await readdir(temporary), []);
+  assert.equal((await imgvol(["tags", p.layout])).stdout, "1\n");
 });
 
 test("a tar on stdin is packed as the folder that it came from", async () => {

@@ -1,0 +1,56 @@
+import { ImgvolError } from "../base/index.ts";
+
+/** For commander: a list by repeating the flag (`-v A -v B`), so that the words after it stay arguments. */
+export const repeated = (word: string, before: readonly string[] = []): string[] => [...before, word];
+
+/** `2GiB`, `500MB`, `1048576`: bytes. @throws ImgvolError `flag-invalid` */
+export function parseSize(text: string, flag: string): number {
+  const [, number, unit = ""] = /^(\d+(?:\.\d+)?) ?([KMGT]i?)?B?$/i.exec(text) ?? [];
+  const power = unit === "" ? 0 : "KMGT".indexOf(unit.charAt(0).toUpperCase()) + 1;
+  const bytes = Math.floor(Number(number) * (unit.length === 2 ? 1024 : 1000) ** power);
+  if (number === undefined || bytes < 1) throw flagInvalid(flag, text, "a size, for example 2GiB or 500MB");
+  return bytes;
+}
+
+const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `30d`, `12h`, `45m`: milliseconds. @throws ImgvolError `flag-invalid` */
+export function parseAge(text: string, flag: string): number {
+  const [, number, unit = ""] = /^(\d{1,9})([mhd])$/.exec(text) ?? [];
+  const factor = UNITS[unit];
+  if (number !== undefined && factor !== undefined) return Number(number) * factor;
+  throw flagInvalid(flag, text, "a time, for example 30d, 12h or 45m");
+}
+
+/** 0 to 65535, where 0 is any free one. @throws ImgvolError `flag-invalid` */
+export function parsePort(text: string, flag: string): number {
+  const number = parseWhole(text, flag, "a port");
+  if (number < 65_536) return number;
+  throw flagInvalid(flag, text, "a port");
+}
+
+/** 1 or more. @throws ImgvolError `flag-invalid` */
+export function parseCount(text: string, flag: string): number {
+  const number = parseWhole(text, flag);
+  if (number > 0) return number;
+  throw flagInvalid(flag, text, "a number of 1 or more");
+}
+
+/** @param wanted for the message. @throws ImgvolError `flag-invalid` */
+export function parseWhole(text: string, flag: string, wanted = "a whole number"): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw flagInvalid(flag, text, wanted);
+}
+
+/** The text itself, where it is the URL of an HTTP server. @throws ImgvolError `flag-invalid` */
+export function parseHttpUrl(text: string, flag: string): string {
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
+  throw flagInvalid(flag, text, "a URL, for example http://127.0.0.1:4318");
+}
+
+/** A flag, or a variable, with a value that it cannot have. */
+export function flagInvalid(flag: string, text: string, wanted: string): ImgvolError {
+  return new ImgvolError("flag-invalid", `${flag}: not ${wanted}: ${JSON.stringify(text)}`, {
+    wrongUse: true,
+  });
+}
