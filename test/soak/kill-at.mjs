@@ -1,8 +1,9 @@
-// Preloaded (`node --import`) into a process that is to die: SIGKILL at its Nth file operation that changes the disk, or when N
-// bytes have been written. Counts across the main thread, its workers and its child processes through two small shared files,
+// Preloaded (`node --import`) into a process that is to die: SIGKILL at its Nth operation that changes the disk or sends
+// something, or when N bytes have been written. Counts across the main thread, its workers and its child processes through two small shared files,
 // so that points are spread over everything that is done. KILL_COUNTER names them. The product knows nothing of this.
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
+import { Socket } from "node:net";
 import threads from "node:worker_threads";
 
 // Taken before they are wrapped below: an import would follow the wrapping, and count itself.
@@ -62,6 +63,8 @@ const FileHandle = Object.getPrototypeOf(probe);
 await probe.close();
 for (const name of ["write", "writev", "writeFile", "sync", "datasync", "truncate", "chmod"])
   wrap(FileHandle, name);
+// What is sent changes the other side.
+wrap(Socket.prototype, "write");
 // A worker that is given its own `execArgv` does not take NODE_OPTIONS over.
 threads.Worker = class extends threads.Worker {
   constructor(script, options = {}) {
