@@ -2,8 +2,14 @@
  * Names that change how the programs which make the view run themselves, or that a shell changes on its way: they are given to
  * the command at the last moment, through `env`.
  */
-const LATE =
-  /^(?:LD_.*|DYLD_.*|GLIBC_.*|MALLOC_.*|LIBMOUNT_.*|GCONV_PATH|LOCPATH|NLSPATH|ENV|BASH_.*|BASHOPTS|SHELLOPTS|SHLVL|PS4|IFS|CDPATH|PATH|PWD|OLDPWD|_|POSIXLY_CORRECT|POSIX_ME_HARDER|LC_ALL)$/;
+const LATE = new RegExp(
+  `^(?:${[
+    "LD_.*|DYLD_.*|GLIBC_.*|MALLOC_.*|LIBMOUNT_.*|GCONV_PATH|LOCPATH|NLSPATH|LC_ALL|POSIXLY_CORRECT|POSIX_ME_HARDER",
+    "ENV|BASH_.*|BASHOPTS|SHELLOPTS|SHLVL|PS4|IFS|CDPATH|PATH|PWD|OLDPWD|_",
+    // Shells' own variables: what they bring with them is lost, or is an error where it is no number.
+    "OPTIND|OPTARG|OPTERR|PPID|E?UID|GROUPS|S?RANDOM|SECONDS|EPOCH.*|LINENO|DIRSTACK|FUNCNAME|HISTCMD|TMOUT",
+  ].join("|")})$`,
+);
 
 /** What a shell passes on to its children. Others (`spring.profiles.active`) would be lost on the way. */
 const SHELL_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -34,5 +40,5 @@ export function splitEnvironment(
       unset.delete(name);
     } else early[name] = value;
   }
-  return { early, late: [...[...unset].flatMap((name) => ["-u", name]), ...set] };
+  return { early, late: [...[...unset].flatMap((name) => ["-u", name]), "--", ...set] };
 }

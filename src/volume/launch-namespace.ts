@@ -72,6 +72,10 @@ async function launch(
   const scratch = await mkdtemp(join(tmpdir(), "imgvol-view-"));
   try {
     const steps = await planView(views, scratch);
+    for (const [step, folder] of steps) {
+      if (step === "private")
+        call.progress?.say(`new files in ${folder} are the command's alone, and go with it`);
+    }
     const cwd = command.cwd ?? process.cwd();
     const { early, late } = splitEnvironment({ ...(command.env ?? process.env), PWD: cwd });
     const { outer, inner } = namespaces(process.geteuid?.() ?? 0, process.getegid?.() ?? 0);

@@ -1,4 +1,4 @@
-import { lstat, realpath } from "node:fs/promises";
+import { lstat, opendir, realpath } from "node:fs/promises";
 import { basename, dirname, join, normalize } from "node:path";
 import { errno } from "../base/index.ts";
 import { VolumeError } from "./errors.ts";
@@ -7,11 +7,13 @@ import type { View } from "./view.ts";
 /**
  * One step of making the private view. The words are those of the script in `view-script.ts`:
  * `root` shows the root's entries on a small file system of our own, `parent` does so for another folder,
- * `folder` makes a folder there, `seal` makes what was shown that way read-only, `bind` shows a volume.
+ * `private` for one of temporary files, which stays writable; `folder` makes a folder there, `seal` makes what was shown that
+ * way read-only, `bind` shows a volume.
  */
 export type Step =
   | readonly ["root", scratch: string]
   | readonly ["parent", folder: string, mode: string]
+  | readonly ["private", folder: string]
   | readonly ["folder", path: string]
   | readonly ["seal", folder: string]
   | readonly ["bind", source: string, target: string];
@@ -21,14 +23,15 @@ const KERNEL = /^\/(?:proc|sys|dev)(?:\/|$)/;
 
 /**
  * The steps that show `views` without making anything on the machine's own disks. A mount path that is missing is made
- * inside the nearest folder that exists, whose entries are shown on a file system in memory; that folder itself is then
- * read-only, so that what a command writes there fails instead of being lost.
+ * inside the nearest folder that exists, whose entries are shown on a file system in memory. That folder itself is then
+ * read-only, so that what a command writes there fails instead of being lost; but one that is meant for temporary files
+ * (mode 1777, as `/tmp`) stays writable, as in a pod: what is new in it is the command's alone, and goes with it.
  *
  * @param scratch an empty folder, used as a mount point where the root itself lacks a name
  * @throws VolumeError `mount-path-invalid`, `mount-path-busy`
  */
 export async function planView(views: readonly View[], scratch: string): Promise<Step[]> {
-  const parents = new Map<string, string>();
+  const parents = new Map<string, number>();
   const folders: Step[] = [];
   const binds: { target: string; source: string }[] = [];
   const sorted = [...views].sort((a, b) =>
@@ -44,18 +47,37 @@ export async function planView(views: readonly View[], scratch: string): Promise
     const around = binds.findLast((b) => target.startsWith(`${b.target}/`));
     if (around !== undefined) await mustHold(around, target);
     else if (anchor !== undefined) {
-      parents.set(anchor, ((await lstat(anchor)).mode & 0o7777).toString(8).padStart(4, "0"));
+      await mustBeListed(anchor, view.mountPath);
+      parents.set(anchor, (await lstat(anchor)).mode & 0o7777);
       folders.push(["folder", target]);
     }
     binds.push({ target, source: view.source });
   }
   const shown = [...parents].sort(([a], [b]) => a.length - b.length);
   return [
-    ...shown.map(([path, mode]): Step => (path === "/" ? ["root", scratch] : ["parent", path, mode])),
+    ...shown.map(([path, mode]) => showing(path, mode, scratch)),
     ...folders,
-    ...shown.map(([path]): Step => ["seal", path]),
+    ...shown.flatMap(([path, mode]): Step[] => (isTemporary(path, mode) ? [] : [["seal", path]])),
     ...binds.map(({ source, target }): Step => ["bind", source, target]),
   ];
+}
+
+function showing(path: string, mode: number, scratch: string): Step {
+  if (path === "/") return ["root", scratch];
+  return isTemporary(path, mode) ? ["private", path] : ["parent", path, mode.toString(8).padStart(4, "0")];
+}
+
+function isTemporary(path: string, mode: number): boolean {
+  return path !== "/" && (mode & 0o1777) === 0o1777;
+}
+
+/** Only entries that we can list can be shown; the others would be gone from the command's view. */
+async function mustBeListed(folder: string, mountPath: string): Promise<void> {
+  try {
+    await (await opendir(folder)).close();
+  } catch (error) {
+    throw invalid(mountPath, `${folder} cannot be listed: ${errno(error) ?? String(error)}`);
+  }
 }
 
 /**

@@ -17,6 +17,12 @@ show_entries() {
     fi
   done
 }
+replace() {
+  cd "$1"
+  mount -t tmpfs -o "mode=$2,size=$3,nosuid,nodev" imgvol "$1"
+  show_entries "$1"
+  cd /
+}
 while :; do
   step=$1; shift
   case $step in
@@ -33,12 +39,8 @@ while :; do
       rmdir .imgvol-old-root
       mount --make-private /
       shift ;;
-    parent)
-      cd "$1"
-      mount -t tmpfs -o "mode=$2,size=4m,nosuid,nodev" imgvol "$1"
-      show_entries "$1"
-      cd /
-      shift 2 ;;
+    parent) replace "$1" "$2" 4m; shift 2 ;;
+    private) replace "$1" 1777 50%; shift ;;
     folder) mkdir -p "$1"; shift ;;
     seal) mount -o remount,bind,ro,nosuid,nodev "$1"; shift ;;
     bind)

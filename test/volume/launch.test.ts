@@ -4,10 +4,11 @@ import { chmod, lstat, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, type TestContext, test } from "node:test";
-import { isAbort, quietCall } from "../../src/base/index.ts";
+import { isAbort, quietCall, silent } from "../../src/base/index.ts";
 import { type Command, type Launcher, type View, VolumeError } from "../../src/volume/index.ts";
 import { rootLauncher, userLauncher } from "../../src/volume/launch-namespace.ts";
 import { plainLauncher } from "../../src/volume/launch-plain.ts";
+import { planView } from "../../src/volume/view-plan.ts";
 
 // Each test runs with every launcher that works where it runs; one that does not must say why.
 const call = quietCall();
@@ -109,6 +110,53 @@ test("missing paths inside folders that exist, existing paths, links and volumes
   assert.deepEqual(await readdir(host, { recursive: true }), before);
 });
 
+test("a missing path among temporary files: what is there is seen, what is new is the command's alone", async () => {
+  const host = join(folder, "temporary");
+  await mkdir(join(host, "sub"), { recursive: true });
+  await writeFile(join(host, "there"), "there\n");
+  await chmod(host, 0o1777);
+  for (const launcher of working) {
+    const said: string[] = [];
+    const progress = { ...silent, say: (sentence: string) => void said.push(sentence) };
+    const out: Uint8Array[] = [];
+    const exit = await launcher.launch(
+      [{ mountPath: `${host}/x/y`, source: volume }],
+      {
+        argv: sh(
+          `cd "$1"; cat there x/y/hello; echo mine >new; mkdir made; cat new; echo kept >sub/kept; stat -c %a .
+           echo 2>/dev/null >x/y/hello || echo refused`,
+          host,
+        ),
+        stdin: "ignore",
+        stdout: (c) => out.push(c),
+        stderr: "inherit",
+      },
+      { ...call, progress },
+    );
+    assert.deepEqual(
+      [exit.code, Buffer.concat(out).toString()],
+      [0, "there\nhello from the volume\nmine\n1777\nrefused\n"],
+      launcher.name,
+    );
+    assert.deepEqual(said, [`new files in ${host} are the command's alone, and go with it`]);
+  }
+  const after = working.length > 0 ? ["sub", "sub/kept", "there"] : ["sub", "there"];
+  assert.deepEqual((await readdir(host, { recursive: true })).sort(), after);
+});
+
+test("a missing path in a folder that cannot be listed is refused: its entries would vanish", async () => {
+  const host = join(folder, "unlisted");
+  await mkdir(join(host, "inside"), { recursive: true });
+  await chmod(host, 0o311);
+  const planned = planView([{ mountPath: join(host, "new"), source: volume }], "/nowhere");
+  // Root lists what it likes.
+  if (process.geteuid?.() === 0) assert.equal((await planned).length, 4);
+  else {
+    await assert.rejects(planned, (e) => e instanceof VolumeError && e.code === "mount-path-invalid");
+  }
+  await chmod(host, 0o755);
+});
+
 test("the volume is read-only for good, and the command has the caller's ids and no capability", async () => {
   for (const launcher of working) {
     const at = `${missing}/v`;
@@ -137,7 +185,10 @@ test("the volume is read-only for good, and the command has the caller's ids and
 
 test("environment, working folder, arguments and exit codes arrive unchanged", async () => {
   const env = {
+    "-i": "as an option",
     PATH: process.env["PATH"],
+    OPTIND: "no number",
+    PPID: "7",
     PLAIN: "a b\n$c'\"",
     "spring.profiles.active": "dotted",
     LD_PRELOAD: "",
