@@ -1,8 +1,8 @@
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { messageOf } from "../base/index.ts";
+import { errno, messageOf } from "../base/index.ts";
 import { TelemetryError } from "./errors.ts";
 
 /** "imgv": marks a SQLite file as ours. */
@@ -81,13 +81,15 @@ function openNameless(): DatabaseSync {
 function openKept(path: string): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
+    // SQLite gives a log the mode that its database has when the log is made.
+    closeSync(openSync(path, "a", 0o600));
     db = new DatabaseSync(path);
-    // One process a file: the counters in memory would lie otherwise. WAL with NORMAL survives our own death.
-    db.exec(
-      "PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL",
-    );
+    // One process a file: the counters in memory would lie otherwise.
+    db.exec("PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE");
     prepare(db, path);
-    chmodSync(path, 0o600);
+    // Only now that it is known to be ours: the mode is written into the file. WAL with NORMAL survives our own death.
+    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+    for (const file of [path, `${path}-wal`]) if (existsSync(file)) chmodSync(file, 0o600);
     return db;
   } catch (error) {
     db?.close();
@@ -117,9 +119,9 @@ function prepare(db: DatabaseSync, path = "the temporary database"): void {
 function databaseError(error: unknown, path: string): unknown {
   if (error instanceof TelemetryError) return error;
   const sqlite = error instanceof Error && "errcode" in error && typeof error.errcode === "number";
-  if (!sqlite) return error;
+  if (!sqlite && errno(error) === undefined) return error;
   // SQLITE_BUSY is 5 (https://www.sqlite.org/rescode.html).
-  if (((error.errcode as number) & 0xff) === 5) {
+  if (sqlite && ((error.errcode as number) & 0xff) === 5) {
     return new TelemetryError("database-locked", `${path} is in use by another process`, {
       hint: "end the other dashboard, or name another file",
       cause: error,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -387,6 +387,21 @@ test("the oldest go when the database reaches its limit, whole traces with them"
   assert.equal((await storage.trace(traceId(120)))?.records.length, 100);
 });
 
+test("a database and its log are for their owner alone, from the first byte on and where they were not", async () => {
+  await using folder = await temporaryFolder(tmpdir());
+  const db = join(folder.path, "t.db");
+  const modes = (): string[] =>
+    readdirSync(folder.path).map(
+      (file) => `${file} ${(statSync(join(folder.path, file)).mode & 0o777).toString(8)}`,
+    );
+  for (const mode of [undefined, 0o644]) {
+    if (mode !== undefined) chmodSync(db, mode);
+    await using storage = await openStorage({ db });
+    await storage.ingest("traces", "protobuf", traces("a", [span(1, mode ?? 1)]));
+    assert.deepEqual(modes().sort(), ["t.db 600", "t.db-wal 600"]);
+  }
+});
+
 test("a database file is kept, private, and read again", async () => {
   await using folder = await temporaryFolder(tmpdir());
   const db = join(folder.path, "t.db");
@@ -414,7 +429,10 @@ test("a file that is not ours is refused and left as it was", async () => {
   const db = new DatabaseSync(other);
   db.exec("CREATE TABLE mine (x)");
   db.close();
+  const before = readFileSync(other);
   await assert.rejects(openStorage({ db: other }), isCode("database-invalid"));
+  assert.deepEqual(readFileSync(other), before);
+  assert.deepEqual(readdirSync(folder.path).sort(), ["notes.txt", "other.db"]);
   await assert.rejects(openStorage({ db: join(folder.path, "no", "such") }), isCode("database-invalid"));
 });
 
