@@ -9,8 +9,6 @@ if (have[0] < wanted[0] || (have[0] === wanted[0] && have[1] < wanted[1])) {
   );
   process.exit(2);
 }
-var enableCompileCache = require('module').enableCompileCache;
-if (enableCompileCache) enableCompileCache();
 // Streams make short-lived objects at the pace of the disk. A young generation that may not grow keeps the memory of a pull
 // under two thirds of what it would be, at the same speed (docs/adr/0005).
 require('v8').setFlagsFromString('--semi-space-growth-factor=1');
