@@ -10,7 +10,10 @@ export interface HttpRequest {
   readonly query: URLSearchParams;
   /** Names in lower case; repeated fields joined with ", ". */
   readonly headers: ReadonlyMap<string, string>;
-  /** To be read at most once. */
+  /**
+   * To be read at most once. A chunk is the reader's only until it asks for the next: its memory is then taken back. What
+   * reads ahead or works on other threads (a stream of Node.js does both) needs copies.
+   */
   readonly body: AsyncIterable<Uint8Array>;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;

@@ -95,12 +95,17 @@ async function inflated(
   gather: (source: AsyncIterable<Uint8Array>) => Promise<void>,
 ): Promise<void> {
   try {
-    await pipeline(request.body, createGunzip(), gather);
+    await pipeline(kept(request.body), createGunzip(), gather);
   } catch (error) {
     const broken = error instanceof Error && "code" in error && /^Z_/.test(String(error.code));
     if (!broken) throw error;
     throw new TelemetryError("otlp-invalid", `the body is not gzip: ${messageOf(error)}`, { cause: error });
   }
+}
+
+/** Copies: a stream of Node.js asks for the next chunk while its threads still work on this one. */
+async function* kept(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of body) yield Buffer.from(chunk);
 }
 
 const ANSWERS: ReadonlyMap<TelemetryCode, readonly [status: number, code: number]> = new Map([

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { fromBinary } from "@bufbuild/protobuf";
@@ -26,7 +27,12 @@ async function post(
     signal: new AbortController().signal,
     body: (async function* () {
       const bytes = Buffer.from(body);
-      for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
+      for (let at = 0; at < bytes.length; at += 20_000) {
+        const chunk = Uint8Array.from(bytes.subarray(at, at + 20_000));
+        yield chunk;
+        // As the server does: a chunk is the reader's only until it asks for the next.
+        chunk.buffer.transfer(0);
+      }
     })(),
   });
 }
@@ -87,6 +93,23 @@ test("protobuf: each signal, plain and gzip, is answered in kind", async () => {
   }
   const stats = await storage.stats();
   assert.deepEqual([stats.spans, stats.logs, stats.points], [1, 2, 2]);
+});
+
+test("a gzip body that comes in many pieces is not read after they were taken back", async () => {
+  await using storage = await openStorage();
+  const log = {
+    timeUnixNano: T0,
+    body: { value: { case: "stringValue" as const, value: randomBytes(500_000).toString("base64") } },
+  };
+  const body = gzipSync(logs("a", [log]));
+  const answer = await post(
+    otlpHandler(storage),
+    "/v1/logs",
+    { ...PROTOBUF, "content-encoding": "gzip" },
+    body,
+  );
+  assert.equal(answer.status, 200);
+  assert.equal((await storage.stats()).logs, 1);
 });
 
 test("a partial success says how many spans were rejected, and why", async () => {
