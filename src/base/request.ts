@@ -27,7 +27,10 @@ export interface Response {
   readonly status: number;
   /** Names in lower case; repeated fields joined with ", ". */
   readonly headers: ReadonlyMap<string, string>;
-  /** To be read once, or given to {@link discard}: until then its connection is taken. */
+  /**
+   * To be read once, or given to {@link discard}: until then its connection is taken. A chunk is the reader's only until
+   * it asks for the next.
+   */
   readonly body: AsyncIterable<Uint8Array>;
   /** Whose answer this is: after redirects, the last URL. */
   readonly url: URL;
@@ -192,6 +195,7 @@ class Exchange {
     if (empty) {
       response.resume();
       this.#idle.rest();
+      this.#abandonUnsent();
     }
     const peer = this.#direct ? response.socket.remoteAddress : undefined;
     return { status, headers, url, peer, body: empty ? nothing() : this.#read(response) };
@@ -211,9 +215,14 @@ class Exchange {
       throw describeFailure(this.#failure ?? error, this.#options.url);
     } finally {
       this.#idle.rest();
-      // The rest of an unsent body would make the next request on this connection unreadable.
-      if (!response.complete || !this.#request.writableEnded) this.#request.destroy();
+      if (!response.complete) this.#request.destroy();
+      this.#abandonUnsent();
     }
+  }
+
+  /** The rest of an unsent body would make the next request on this connection unreadable. */
+  #abandonUnsent(): void {
+    if (!this.#request.writableEnded) this.#request.destroy();
   }
 
   readonly #onAbort = (): void => this.#fail(this.#call.signal.reason);

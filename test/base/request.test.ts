@@ -107,6 +107,28 @@ test("an answer of refusal ends the sending, and closes the source", async () =>
   await discard(response);
 });
 
+test("an early refusal without a body frees its connection for the next request", async () => {
+  await using server = await serve({
+    raw: (socket) => {
+      socket.once("data", () => {
+        socket.write("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+        socket.resume();
+      });
+    },
+  });
+  using network = new Network({ env: {} });
+  const endless = async function* (): AsyncGenerator<Uint8Array> {
+    for (;;) yield Buffer.alloc(100_000);
+  };
+  // More than there may be connections to one host: a connection that was kept would make the last ones wait for ever.
+  for (let i = 0; i < 20; i++) {
+    const options = { method: "PATCH", url: server.url(), body: endless(), network };
+    const response = await request(options, { signal: AbortSignal.timeout(10_000) });
+    await discard(response);
+    assert.equal(response.status, 404);
+  }
+});
+
 test("an error of the source is thrown as it is, and closes the connection", async () => {
   let cut = 0;
   await using server = await serve((req) => {
