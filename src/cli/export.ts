@@ -15,7 +15,10 @@ export const verb: Verb = {
     )
       .addHelpText(
         "after",
-        examples("imgvol export localhost:5001/agent:1 ./agent", "imgvol export oci:./layout:1 - | tar -t"),
+        examples(
+          "imgvol export localhost:5001/agent:1 ./agent-files",
+          "imgvol export oci:./layout:1 - | tar -t",
+        ),
       )
       .action(
         run(async (io, ref: string, dir: string, options: VolumeFlags) => {
