@@ -13,8 +13,16 @@ import {
 } from "node:fs/promises";
 import { join } from "node:path";
 import { asDiskError, type Call } from "../base/index.ts";
+import { VolumeError } from "./errors.ts";
 import type { Mounter } from "./mounter.ts";
 import { removeTree } from "./remove-tree.ts";
+
+/**
+ * The modes of a copy's folder, being filled or emptied, and whole. Nobody's own folder has them by chance: what has not, may
+ * be the user's by now, and is left alone.
+ */
+const WORKED_ON = 0o1700;
+const WHOLE = 0o555;
 
 /**
  * Where nothing can be mounted: a copy without write permission, shared with the original where the disk can (reflink).
@@ -23,22 +31,37 @@ import { removeTree } from "./remove-tree.ts";
 export const copyMounter: Mounter = {
   name: "copy",
   probe: async () => ({ ok: true }),
-  isMounted: async ({ at }) => (await readdir(at).catch(() => [])).length > 0,
+  isMounted: async ({ at }) => (await modeOf(at)) === WHOLE && (await readdir(at)).length > 0,
   mount: async ({ source, at }, call) => {
     try {
+      await chmod(at, WORKED_ON);
       await copyTree(source, at, new Map(), call);
-      await chmod(at, 0o555);
+      await chmod(at, WHOLE);
     } catch (error) {
       throw asDiskError(error, at);
     }
   },
   unmount: async ({ at }) => {
-    const found = await lstat(at).catch(() => undefined);
-    if (found === undefined || !found.isDirectory()) return;
-    await chmod(at, 0o755);
-    for (const name of await readdir(at)) await remove(join(at, name));
+    const mode = await modeOf(at);
+    if (mode === undefined) return;
+    const names = await readdir(at);
+    if (mode === WHOLE || mode === WORKED_ON) {
+      await chmod(at, WORKED_ON);
+      for (const name of names) await remove(join(at, name));
+      await chmod(at, 0o755);
+    } else if (names.length > 0) {
+      throw new VolumeError("mount-path-busy", `${at} is not as imgvol left it: nothing in it was removed`, {
+        hint: "empty it yourself, then run imgvol unmount again",
+      });
+    }
   },
 };
+
+/** Of a folder; undefined where there is none. */
+async function modeOf(at: string): Promise<number | undefined> {
+  const found = await lstat(at).catch(() => undefined);
+  return found?.isDirectory() ? found.mode & 0o7777 : undefined;
+}
 
 async function remove(path: string): Promise<void> {
   if ((await lstat(path)).isDirectory()) await removeTree(path);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { lstat, mkdir, mkdtemp, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -114,6 +114,27 @@ for (const mounter of working) {
     await unmount(cache.path, at, call);
   });
 }
+
+test("copy: what a user put in the copy's place is never removed", async () => {
+  const only = { mounters: [copyMounter] };
+  await using volume = await cache.volume(store, "v", {}, call);
+  const at = join(folder, "taken-over");
+  const record = await mount(cache.path, volume, at, only, call);
+  await chmod(at, 0o755);
+  await writeFile(join(at, "mine"), "");
+  await assert.rejects(unmount(cache.path, at, call), code("mount-path-busy"));
+  assert.deepEqual(await readdir(at), ["d", "hard", "link", "mine"]);
+
+  // As after a kill at the very beginning: the folder was the user's own again since then.
+  const [file = ""] = await readdir(join(cache.path, "mounts"));
+  await writeFile(join(cache.path, "mounts", file), JSON.stringify({ ...record, complete: false }));
+  await assert.rejects(mount(cache.path, volume, at, only, call), code("mount-path-busy"));
+  assert.deepEqual(await readdir(at), ["d", "hard", "link", "mine"]);
+
+  await removeTree(at);
+  await unmount(cache.path, at, call);
+  assert.deepEqual(await readdir(join(cache.path, "mounts")), []);
+});
 
 test("a bind-mounted volume is not pruned; a copied one may be", async () => {
   for (const mounter of working) {
