@@ -1,6 +1,6 @@
 import { lstat, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { errno, tryLock } from "../base/index.ts";
+import { errno, exists, tryLock } from "../base/index.ts";
 import { removeTree } from "./remove-tree.ts";
 
 /** Where work is done: a folder of its own, or one that it shares with other things and where its names begin with `prefix`. */
@@ -14,8 +14,12 @@ export async function workFolder(place: WorkPlace): Promise<{ path: string } & A
   for (;;) {
     const path = join(place.tmp, `${place.prefix ?? ""}${crypto.randomUUID()}`);
     const held = await tryLock(`${path}.lock`, "exclusive");
-    // A sweep came between the lock's file and the lock.
+    // A sweep came between the lock's file and the lock, and may have taken the file away.
     if (held === undefined) continue;
+    if (!(await exists(`${path}.lock`))) {
+      await held[Symbol.asyncDispose]();
+      continue;
+    }
     await mkdir(path, { mode: 0o700 });
     return {
       path,

@@ -155,7 +155,7 @@ async function pull(
     boot: await bootId(),
   });
   call.signal.throwIfAborted();
-  // Damaged: whoever still uses it keeps the folder under its new name until the sweep.
+  // Damaged, or not ours: a folder that is not empty cannot be renamed over.
   await rename(at, `${work.path}.old`).catch(() => undefined);
   await rename(work.path, at);
   await syncFolder(folder.volumes);
