@@ -38,12 +38,15 @@ export async function unpack(
     // It makes little garbage: a small nursery costs nothing, and keeps the peak low.
     resourceLimits: { maxYoungGenerationSizeMb: 4 },
   });
+  const failed = new AbortController();
   try {
     const result = outcome(worker, ring);
-    await feed(store, image, ring, call);
+    // A worker that has failed must not wait for a registry that is silent.
+    result.catch((error: unknown) => failed.abort(error));
+    await feed(store, image, ring, { ...call, signal: AbortSignal.any([call.signal, failed.signal]) });
     return await abortable(result, call.signal);
   } catch (error) {
-    throw inContext(error, `${store.origin}: `);
+    throw inContext(failed.signal.aborted ? failed.signal.reason : error, `${store.origin}: `);
   } finally {
     await worker.terminate();
   }

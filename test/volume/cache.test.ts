@@ -182,6 +182,29 @@ test("many who want one volume wait for one unpacking, and a second use reads no
   assert.equal(store.reads, 1);
 });
 
+test("an error in a layer ends the waiting for the rest of it", { timeout: 60_000 }, async () => {
+  const whole = await imageOf([
+    [
+      { path: "../out", body: "x" },
+      { path: "rest", body: Buffer.alloc(4 << 20) },
+    ],
+  ]);
+  const silentAfterAll: Store = {
+    ...whole,
+    async *read(d, c, from) {
+      yield* whole.read(d, c, from);
+      if (d.mediaType !== MediaType.layerGzip) return;
+      yield Buffer.alloc(1 << 20);
+      c.signal.throwIfAborted();
+      // As a registry that sends no more: only who gives up gets on.
+      await new Promise((_, reject) => c.signal.addEventListener("abort", () => reject(c.signal.reason)));
+    },
+  };
+  const cache = await fresh();
+  await assert.rejects(cache.volume(silentAfterAll, "v", {}, call), code("entry-unsafe"));
+  assert.deepEqual(await readdir(join(cache.path, "tmp")), []);
+});
+
 test("an aborted unpacking throws the abort and leaves nothing", async () => {
   const stop = new AbortController();
   const whole = await imageOf([[{ path: "f", body: Buffer.alloc(4 << 20, "abc") }]]);
