@@ -3,6 +3,7 @@ import { once } from "node:events";
 import http from "node:http";
 import net, { type AddressInfo } from "node:net";
 import { test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   collect,
   discard,
@@ -118,12 +119,16 @@ test("an early refusal without a body frees its connection for the next request"
   });
   using network = new Network({ env: {} });
   const endless = async function* (): AsyncGenerator<Uint8Array> {
-    for (;;) yield Buffer.alloc(100_000);
+    for (;;) {
+      yield Buffer.alloc(1000);
+      await nextTurn();
+    }
   };
-  // More than there may be connections to one host: a connection that was kept would make the last ones wait for ever.
+  // More than there may be connections to one host: were they kept, the last ones would wait for ever.
+  const signal = AbortSignal.timeout(10_000);
   for (let i = 0; i < 20; i++) {
     const options = { method: "PATCH", url: server.url(), body: endless(), network };
-    const response = await request(options, { signal: AbortSignal.timeout(10_000) });
+    const response = await request(options, { signal });
     await discard(response);
     assert.equal(response.status, 404);
   }
