@@ -39,11 +39,18 @@ const ABOUT: Readonly<Record<Warning, { severity: "warning" | "note"; says: stri
   },
 };
 
+/** The names of an archive's extended attributes alone may be a megabyte an entry; findings are kept and shown. */
+const LONGEST_REASON = 200;
+
 /** A finding about one path of a source; `because` goes behind the sentence, in brackets. */
 export function warning(code: Warning, path: string, because?: string): Finding {
   const { severity, says, fix } = ABOUT[code];
   const subject = printable(path);
-  const message = `${subject} ${says}${because === undefined ? "" : ` (${printable(because)})`}`;
+  const short =
+    because !== undefined && because.length > LONGEST_REASON
+      ? `${because.slice(0, LONGEST_REASON)}…`
+      : because;
+  const message = `${subject} ${says}${short === undefined ? "" : ` (${printable(short)})`}`;
   return { code, severity, subject, message, fix: [fix] };
 }
 

@@ -5,6 +5,7 @@ import { gzipSync } from "node:zlib";
 import { ImgvolError, quietCall } from "../../src/base/index.ts";
 import type { Finding } from "../../src/oci/index.ts";
 import { tarTree } from "../../src/tree/index.ts";
+import { raw, records } from "../tar/blocks.ts";
 import { archive } from "./archive.ts";
 import { inFolder, listing } from "./listing.ts";
 
@@ -109,4 +110,19 @@ test("an abort ends the reading of a pipe that stays silent", async () => {
     await new Promise(() => {});
   }
   await assert.rejects(tarTree(silent(), {}, quietCall(controller.signal)), { name: "AbortError" });
+});
+
+test("what is told of an entry is short, however many extended attributes it names", async () => {
+  const names = Array.from({ length: 5000 }, (_, i) => [`SCHILY.xattr.user.attribute-${i}`, ""] as const);
+  const bytes = Buffer.concat([
+    raw({ type: "x" }, records(Object.fromEntries(names))),
+    archive(["file a content"], 0o644),
+  ]);
+  const told: Finding[] = [];
+  await using _tree = await tarTree(pieces(bytes, 4096), { tell: (f) => told.push(f) }, quietCall());
+  assert.deepEqual(
+    told.map((f) => f.code),
+    ["xattr-dropped"],
+  );
+  assert.match(told[0]?.message ?? "", /^a loses its extended attributes \(user\.attribute-0, .{1,200}…\)$/);
 });
