@@ -1,4 +1,4 @@
-// What the page is made of: elements and words. Whatever senders wrote becomes text nodes, never markup.
+// What the page is made of. Whatever senders wrote becomes text nodes, never markup.
 
 /** An element with properties, attributes (`aria-…`, `data-…`) and children; text becomes text nodes. */
 export function el(tag, properties = {}, ...children) {
@@ -20,39 +20,6 @@ export function redraw(parent, ...children) {
   if (id === undefined) return;
   const again = [...parent.querySelectorAll("[data-id]")].find((node) => node.dataset.id === id);
   (again?.querySelector("summary") ?? again)?.focus();
-}
-
-export async function ask(path) {
-  const response = await fetch(`/api/${path}`);
-  if (response.status === 401) location.reload();
-  if (!response.ok) throw new Error(`${path}: ${response.status}`);
-  return response.json();
-}
-
-export const count = (n, noun) => `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
-
-/** Nanoseconds between two decimal texts, as a number. */
-export const between = (from, to) => Math.max(Number(BigInt(to) - BigInt(from)), 0);
-
-export function duration(nanos) {
-  if (nanos < 1000) return `${nanos} ns`;
-  for (const [unit, size] of [
-    ["µs", 1e3],
-    ["ms", 1e6],
-  ]) {
-    if (nanos < size * 999.5) return `${(nanos / size).toPrecision(3)} ${unit}`;
-  }
-  return nanos < 1e12 ? `${(nanos / 1e9).toPrecision(3)} s` : `${Math.round(nanos / 1e9)} s`;
-}
-
-const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
-const date = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium" });
-
-export function when(nanos) {
-  const at = new Date(Number(BigInt(nanos) / 1_000_000n));
-  const today = at.toDateString() === new Date().toDateString();
-  const time = `${clock.format(at)}.${String(at.getMilliseconds()).padStart(3, "0")}`;
-  return today ? time : `${date.format(at)} ${time}`;
 }
 
 const COLOURS = 8;
@@ -83,5 +50,3 @@ export function volume({ reference, digest }) {
   if (!digest) node.append(" ", el("span", { className: "tag unpinned" }, "unpinned"));
   return node;
 }
-
-export const text = (value) => (typeof value === "string" ? value : JSON.stringify(value));

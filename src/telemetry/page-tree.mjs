@@ -1,6 +1,8 @@
 // One trace as a tree of spans beside their time.
 
-import { ask, between, colour, dot, duration, el, redraw, text, when } from "./page-elements.mjs";
+import { ask } from "./page-api.mjs";
+import { colour, dot, el, redraw } from "./page-elements.mjs";
+import { between, duration, text, when } from "./page-words.mjs";
 
 /** Draws a trace into its details, which stay as they are where the trace cannot be had. */
 export async function drawTree(details, traceId) {

@@ -1,7 +1,9 @@
 // The dashboard's page: the services, their latest traces, and what changes while one looks.
 
-import { ask, between, count, dot, duration, el, redraw, volume, when } from "./page-elements.mjs";
+import { ask } from "./page-api.mjs";
+import { dot, el, redraw, volume } from "./page-elements.mjs";
 import { drawTree } from "./page-tree.mjs";
+import { between, count, duration, when } from "./page-words.mjs";
 
 const PAGE = 50;
 const $ = (id) => document.getElementById(id);

@@ -1,15 +1,29 @@
 import { readFile } from "node:fs/promises";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../base/index.ts";
 
-const ASSETS: ReadonlyMap<string, readonly [file: URL, type: string]> = new Map([
-  ["/", [new URL("./page.html", import.meta.url), "text/html; charset=utf-8"]],
-  ["/page.css", [new URL("./page.css", import.meta.url), "text/css; charset=utf-8"]],
-  ["/page-lists.css", [new URL("./page-lists.css", import.meta.url), "text/css; charset=utf-8"]],
-  ["/page-tree.css", [new URL("./page-tree.css", import.meta.url), "text/css; charset=utf-8"]],
-  ["/page.mjs", [new URL("./page.mjs", import.meta.url), "text/javascript; charset=utf-8"]],
-  ["/page-elements.mjs", [new URL("./page-elements.mjs", import.meta.url), "text/javascript; charset=utf-8"]],
-  ["/page-tree.mjs", [new URL("./page-tree.mjs", import.meta.url), "text/javascript; charset=utf-8"]],
-  ["/icon.svg", [new URL("./icon.svg", import.meta.url), "image/svg+xml"]],
+const TYPES: Readonly<Record<string, string>> = {
+  html: "text/html; charset=utf-8",
+  css: "text/css; charset=utf-8",
+  mjs: "text/javascript; charset=utf-8",
+  svg: "image/svg+xml",
+};
+
+const FILES: readonly URL[] = [
+  new URL("./page.css", import.meta.url),
+  new URL("./page-lists.css", import.meta.url),
+  new URL("./page-tree.css", import.meta.url),
+  new URL("./page.mjs", import.meta.url),
+  new URL("./page-api.mjs", import.meta.url),
+  new URL("./page-elements.mjs", import.meta.url),
+  new URL("./page-tree.mjs", import.meta.url),
+  new URL("./page-words.mjs", import.meta.url),
+  new URL("./icon.svg", import.meta.url),
+];
+
+/** Path -> file. Nothing else is ever read. */
+const ASSETS: ReadonlyMap<string, URL> = new Map([
+  ["/", new URL("./page.html", import.meta.url)],
+  ...FILES.map((file): [string, URL] => [file.pathname.slice(file.pathname.lastIndexOf("/")), file]),
 ]);
 
 // The page shows what strangers wrote: nothing of it may ever run, or be fetched from elsewhere.
@@ -72,6 +86,7 @@ async function asset(request: HttpRequest): Promise<HttpResponse | undefined> {
   if (request.method !== "GET" && request.method !== "HEAD") {
     return { status: 405, headers: { ...HEADERS, allow: "GET, HEAD" } };
   }
-  const [file, type] = found;
-  return { status: 200, headers: { ...HEADERS, "content-type": type }, body: await readFile(file) };
+  const type = TYPES[found.pathname.slice(found.pathname.lastIndexOf(".") + 1)] ?? "application/octet-stream";
+  const body = await readFile(found);
+  return { status: 200, headers: { ...HEADERS, "content-type": type }, body };
 }

@@ -1,4 +1,4 @@
-import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
+import { create, type DescMessage, type MessageInitShape, toBinary, toJsonString } from "@bufbuild/protobuf";
 import {
   ExportLogsServiceRequestSchema,
   ExportLogsServiceResponseSchema,
@@ -43,11 +43,8 @@ export const SIGNALS: readonly Signal[] = [
     path: "/v1/traces",
     method: `${COLLECTOR}.trace.v1.TraceService/Export`,
     answer(outcome, encoding) {
-      const partialSuccess = partial(outcome, { rejectedSpans: BigInt(outcome.rejected) });
-      const response = create(ExportTraceServiceResponseSchema, partialSuccess);
-      return encoding === "json"
-        ? Buffer.from(toJsonString(ExportTraceServiceResponseSchema, response))
-        : toBinary(ExportTraceServiceResponseSchema, response);
+      const partly = partial(outcome, { rejectedSpans: BigInt(outcome.rejected) });
+      return encoded(ExportTraceServiceResponseSchema, partly, encoding);
     },
   },
   {
@@ -55,11 +52,8 @@ export const SIGNALS: readonly Signal[] = [
     path: "/v1/metrics",
     method: `${COLLECTOR}.metrics.v1.MetricsService/Export`,
     answer(outcome, encoding) {
-      const partialSuccess = partial(outcome, { rejectedDataPoints: BigInt(outcome.rejected) });
-      const response = create(ExportMetricsServiceResponseSchema, partialSuccess);
-      return encoding === "json"
-        ? Buffer.from(toJsonString(ExportMetricsServiceResponseSchema, response))
-        : toBinary(ExportMetricsServiceResponseSchema, response);
+      const partly = partial(outcome, { rejectedDataPoints: BigInt(outcome.rejected) });
+      return encoded(ExportMetricsServiceResponseSchema, partly, encoding);
     },
   },
   {
@@ -67,14 +61,20 @@ export const SIGNALS: readonly Signal[] = [
     path: "/v1/logs",
     method: `${COLLECTOR}.logs.v1.LogsService/Export`,
     answer(outcome, encoding) {
-      const partialSuccess = partial(outcome, { rejectedLogRecords: BigInt(outcome.rejected) });
-      const response = create(ExportLogsServiceResponseSchema, partialSuccess);
-      return encoding === "json"
-        ? Buffer.from(toJsonString(ExportLogsServiceResponseSchema, response))
-        : toBinary(ExportLogsServiceResponseSchema, response);
+      const partly = partial(outcome, { rejectedLogRecords: BigInt(outcome.rejected) });
+      return encoded(ExportLogsServiceResponseSchema, partly, encoding);
     },
   },
 ];
+
+function encoded<Schema extends DescMessage>(
+  schema: Schema,
+  init: MessageInitShape<Schema>,
+  encoding: Encoding,
+): Uint8Array {
+  const response = create(schema, init);
+  return encoding === "json" ? Buffer.from(toJsonString(schema, response)) : toBinary(schema, response);
+}
 
 /** A full success must leave `partial_success` unset (OTLP specification, "Full Success"). */
 function partial<T extends object>(

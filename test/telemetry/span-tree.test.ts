@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import {
+  formatDuration,
   type LogRecord,
   renderTrace,
   type Span,
@@ -162,4 +163,21 @@ test("lines of spans keep to the width, and rows to their number; color adds onl
   assert.ok(colored.includes("\u001b["));
   // biome-ignore lint/suspicious/noControlCharactersInRegex: taking the escapes away is the purpose
   assert.equal(colored.replace(/\u001b\[\d+m/g, ""), renderTrace(trace, { width: 72 }));
+});
+
+test("durations are said alike on the page and in the terminal", async () => {
+  const page = new URL("../../src/telemetry/page-words.mjs", import.meta.url).href;
+  const { duration }: { duration(nanos: number): string } = await import(page);
+  for (const [nanos, said] of [
+    [0, "0 ns"],
+    [999, "999 ns"],
+    [1000, "1.00 µs"],
+    [999_499, "999 µs"],
+    [999_500, "1.00 ms"],
+    [1_234_567, "1.23 ms"],
+    [59_900_000_000, "59.9 s"],
+    [3_600_000_000_000, "3600 s"],
+  ] as const) {
+    assert.deepEqual([duration(nanos), formatDuration(BigInt(nanos))], [said, said]);
+  }
 });
