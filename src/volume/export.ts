@@ -37,8 +37,8 @@ export async function exportTo(
 ): Promise<Exported> {
   const at = resolve(dir);
   await mustBeEmpty(at);
-  await mkdir(dirname(at), { recursive: true });
   const image = await volumeImage(store, tagOrDigest, options.platform, call);
+  await mkdir(dirname(at), { recursive: true });
   // On the same disk, so that the rename is one step.
   const place = { tmp: dirname(at), prefix: `.${basename(at)}.` };
   await sweep(place);

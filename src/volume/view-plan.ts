@@ -7,14 +7,14 @@ import type { View } from "./view.ts";
 /**
  * One step of making the private view. The words are those of the script in `view-script.ts`:
  * `root` shows the root's entries on a small file system of our own, `parent` does so for another folder,
- * `private` for one of temporary files, which stays writable; `folder` makes a folder there, `seal` makes what was shown that
+ * `private` for one of temporary files, which stays writable; `fresh` makes a folder there that must not exist, `folder` one below it, `seal` makes what was shown that
  * way read-only, `bind` shows a volume.
  */
 export type Step =
   | readonly ["root", scratch: string]
   | readonly ["parent", folder: string, mode: string]
   | readonly ["private", folder: string]
-  | readonly ["folder", path: string]
+  | readonly ["fresh" | "folder", path: string]
   | readonly ["seal", folder: string]
   | readonly ["bind", source: string, target: string];
 
@@ -32,6 +32,7 @@ const KERNEL = /^\/(?:proc|sys|dev)(?:\/|$)/;
  */
 export async function planView(views: readonly View[], scratch: string): Promise<Step[]> {
   const parents = new Map<string, number>();
+  const fresh = new Set<string>();
   const folders: Step[] = [];
   const binds: { target: string; source: string }[] = [];
   const sorted = [...views].sort((a, b) =>
@@ -49,6 +50,7 @@ export async function planView(views: readonly View[], scratch: string): Promise
     else if (anchor !== undefined) {
       await mustBeListed(anchor, view.mountPath);
       parents.set(anchor, (await lstat(anchor)).mode & 0o7777);
+      fresh.add(belowAnchor(anchor, target));
       folders.push(["folder", target]);
     }
     binds.push({ target, source: view.source });
@@ -56,10 +58,17 @@ export async function planView(views: readonly View[], scratch: string): Promise
   const shown = [...parents].sort(([a], [b]) => a.length - b.length);
   return [
     ...shown.map(([path, mode]) => showing(path, mode, scratch)),
+    ...[...fresh].map((path): Step => ["fresh", path]),
     ...folders,
     ...shown.flatMap(([path, mode]): Step[] => (isTemporary(path, mode) ? [] : [["seal", path]])),
     ...binds.map(({ source, target }): Step => ["bind", source, target]),
   ];
+}
+
+/** The topmost of the missing folders. Should another user put a link there meanwhile, it must not be followed. */
+function belowAnchor(anchor: string, target: string): string {
+  const slash = target.indexOf("/", anchor.length + 1);
+  return slash < 0 ? target : target.slice(0, slash);
 }
 
 function showing(path: string, mode: number, scratch: string): Step {

@@ -41,6 +41,7 @@ while :; do
       shift ;;
     parent) replace "$1" "$2" 4m; shift 2 ;;
     private) replace "$1" 1777 50%; shift ;;
+    fresh) mkdir "$1"; shift ;;
     folder) mkdir -p "$1"; shift ;;
     seal) mount -o remount,bind,ro,nosuid,nodev "$1"; shift ;;
     bind)

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { chmod, lstat, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { type Command, type Launcher, type View, VolumeError } from "../../src/v
 import { rootLauncher, userLauncher } from "../../src/volume/launch-namespace.ts";
 import { plainLauncher } from "../../src/volume/launch-plain.ts";
 import { planView } from "../../src/volume/view-plan.ts";
+import { VIEW_SCRIPT } from "../../src/volume/view-script.ts";
 
 // Each test runs with every launcher that works where it runs; one that does not must say why.
 const call = quietCall();
@@ -150,11 +151,33 @@ test("a missing path in a folder that cannot be listed is refused: its entries w
   await chmod(host, 0o311);
   const planned = planView([{ mountPath: join(host, "new"), source: volume }], "/nowhere");
   // Root lists what it likes.
-  if (process.geteuid?.() === 0) assert.equal((await planned).length, 4);
-  else {
+  if (process.geteuid?.() === 0) {
+    assert.deepEqual(
+      (await planned).map(([step]) => step),
+      ["parent", "fresh", "folder", "seal", "bind"],
+    );
+  } else {
     await assert.rejects(planned, (e) => e instanceof VolumeError && e.code === "mount-path-invalid");
   }
   await chmod(host, 0o755);
+});
+
+test("a link that appears where a folder is to be made is not followed", async () => {
+  const host = join(folder, "raced");
+  const outside = join(folder, "outside");
+  await mkdir(host);
+  await mkdir(outside);
+  const steps = await planView([{ mountPath: join(host, "new", "deep"), source: volume }], "/nowhere");
+  await symlink(outside, join(host, "new"));
+  const user = process.geteuid?.() === 0 ? [] : ["--user", "--map-root-user"];
+  const made = spawnSync(
+    "unshare",
+    [...user, "--mount", "--", "sh", "-c", VIEW_SCRIPT, "view", ...steps.flat(), "run", "true"],
+    { encoding: "utf8" },
+  );
+  if (working.length > 0) assert.match(made.stderr, /^mkdir: .*File exists$/m);
+  assert.notEqual(made.status, 0);
+  assert.deepEqual(await readdir(outside), []);
 });
 
 test("the volume is read-only for good, and the command has the caller's ids and no capability", async () => {
