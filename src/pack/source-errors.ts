@@ -1,4 +1,4 @@
-import { ImgvolError } from "../base/index.ts";
+import { ImgvolError, printable } from "../base/index.ts";
 
 export type SourceCode =
   /** No such file at the repository or registry. */
@@ -21,3 +21,8 @@ export type SourceCode =
 
 /** Errors of fetching what a preset packs. */
 export class SourceError extends ImgvolError<SourceCode> {}
+
+/** An address that is no URL, for messages: what may be a user and a password stays out of logs. */
+export function withoutUser(address: string): string {
+  return printable(address.replace(/^((?:[a-z][a-z0-9+.-]*:)?\/\/)?.*@/is, "$1…@"));
+}

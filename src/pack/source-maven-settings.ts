@@ -2,7 +2,7 @@ import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { messageOf } from "../base/index.ts";
 import type { Origin } from "./source-download.ts";
-import { SourceError } from "./source-errors.ts";
+import { SourceError, withoutUser } from "./source-errors.ts";
 import { below, type Element, parseXml, textOf } from "./source-xml.ts";
 
 /** A Maven repository, with what it takes to be let in. */
@@ -165,9 +165,13 @@ function throughMirror(mirror: Mirror, servers: readonly Server[]): Repository {
 export function repositoryAt(address: string, from: string): Repository {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (url?.protocol !== "https:" && url?.protocol !== "http:") {
-    throw new SourceError("settings-invalid", `${from}: not the URL of a repository: ${address}`, {
-      hint: "write https://host/path",
-    });
+    throw new SourceError(
+      "settings-invalid",
+      `${from}: not the URL of a repository: ${withoutUser(address)}`,
+      {
+        hint: "write https://host/path",
+      },
+    );
   }
   const { username, password } = url;
   if (!url.pathname.endsWith("/")) url.pathname += "/";
@@ -184,7 +188,7 @@ function basic(server: Server): Record<string, string> {
       "payload-denied",
       `the password of server ${server.id} in ${server.file} is encrypted`,
       {
-        hint: "name a repository that needs no password, or one with user and password in its URL, with --repository",
+        hint: `only Maven can read it: write \${env.NAME} there and set NAME, or name a repository without a password with --repository`,
       },
     );
   }

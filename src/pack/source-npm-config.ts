@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { SourceError } from "./source-errors.ts";
+import { SourceError, withoutUser } from "./source-errors.ts";
 
 export interface NpmHome {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -73,7 +73,7 @@ function* parseIni(text: string, { env }: NpmHome): Iterable<[string, string]> {
 function registryUrl(address: string): URL {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (url?.protocol !== "https:" && url?.protocol !== "http:") {
-    throw new SourceError("settings-invalid", `npm's registry is not a URL: ${address}`, {
+    throw new SourceError("settings-invalid", `npm's registry is not a URL: ${withoutUser(address)}`, {
       hint: "see npm config get registry",
     });
   }

@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
+import { SourceError } from "../../src/pack/index.ts";
 import { mavenSettings } from "../../src/pack/source-maven-settings.ts";
 import { npmConfig } from "../../src/pack/source-npm-config.ts";
 import { below, parseXml, textOf } from "../../src/pack/source-xml.ts";
@@ -118,8 +119,27 @@ test("Maven settings: an encrypted password is not sent as it stands", () => {
   const at = home({ ".m2/settings.xml": settings(mirror("a", "*", "https://a.example"), servers) });
   assert.throws(() => mavenSettings({ env: { MAVEN_HOME: "/nothing" }, home: at }), {
     code: "payload-denied",
-    hint: /--repository/,
+    hint: /\$\{env\.NAME\}/,
   });
+});
+
+test("a repository's or registry's address that is none is told without what may be its password", () => {
+  for (const address of ["htps://me:hush@a.example/", "hush:@a.example", "//me:hu/sh@hush@a.example"]) {
+    const at = home({
+      ".m2/settings.xml": settings(mirror("a", "*", address)),
+      ".npmrc": `registry=${address}\n`,
+    });
+    for (const read of [
+      () => mavenSettings({ env: { MAVEN_HOME: "/nothing" }, home: at }),
+      () => npmConfig({ env: { npm_config_globalconfig: join(at, "none") }, home: at }).registryFor("a"),
+    ]) {
+      assert.throws(read, (error: unknown) => {
+        assert.ok(error instanceof SourceError && error.code === "settings-invalid");
+        assert.match(error.message, /…@a\.example/);
+        return !/hush|hu\/sh/.test(error.message);
+      });
+    }
+  }
 });
 
 test("XML: text, entities, CDATA, prefixes, attributes and comments", () => {
