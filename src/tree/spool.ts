@@ -1,27 +1,15 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { asDiskError, type ByteSource, type Call, CHUNK, printable, temporaryFolder } from "../base/index.ts";
-import { cleanPath, type Entry, type TarHeader, TarReader } from "../tar/index.ts";
+import { asDiskError, type Call, temporaryFolder } from "../base/index.ts";
+import { TarReader } from "../tar/index.ts";
 import { decompressed } from "./decompressed.ts";
-import { TreeError } from "./errors.ts";
-import { entryMode, entryTime, type MetadataOptions } from "./metadata.ts";
-import { compareUtf8, nameOf, orderKey, parentsOf } from "./order.ts";
+import { SpoolIndex, type TarTreeOptions } from "./spool-index.ts";
 import type { Tree } from "./tree.ts";
-import { looksSecret, NameWatch, type Tell, unholdable, warning } from "./warn.ts";
-
-export interface TarTreeOptions extends MetadataOptions {
-  readonly tell?: Tell | undefined;
-  /** Default a million. */
-  readonly mostEntries?: number | undefined;
-}
-
-/** Names are kept in memory, so their number is limited. */
-const MOST_ENTRIES = 1_000_000;
 
 /**
- * The tree of a tar archive that can be read only once, plain or compressed: file contents go to a private temporary
- * file, which lives until the tree is disposed of. Where an archive has a path twice, the later entry counts.
+ * The tree of a tar archive that can be read only once, plain or compressed: file contents go to a temporary file
+ * without a name, which is gone with the process at the latest. Where an archive has a path twice, the later entry counts.
  *
  * @throws TreeError `tar-unsafe` for names that lead out of the root or through something that is no folder,
  * TarError and CodecError for broken archives, BaseError `disk-full`
@@ -31,57 +19,53 @@ export async function tarTree(
   options: TarTreeOptions,
   call: Call,
 ): Promise<{ readonly tree: Tree } & AsyncDisposable> {
-  const folder = await temporaryFolder(tmpdir(), "imgvol-tar-");
+  const contents = await namelessFile();
   try {
     const index = new SpoolIndex(options);
-    const path = join(folder.path, "contents");
-    await spool(archive, path, index, call);
+    await spool(archive, contents, index, call);
     index.complete();
-    const contents = await open(path, "r");
     const entries = index.entries(contents);
     return {
       async *tree() {
         yield* entries;
       },
-      async [Symbol.asyncDispose]() {
-        await contents.close();
-        await folder[Symbol.asyncDispose]();
-      },
+      [Symbol.asyncDispose]: () => contents.close(),
     };
   } catch (error) {
-    await folder[Symbol.asyncDispose]();
-    throw asDiskError(error, folder.path);
+    await contents.close();
+    throw asDiskError(error, tmpdir());
   }
+}
+
+/** Its folder is removed at once: however the process ends, nothing is left. */
+async function namelessFile(): Promise<FileHandle> {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-tar-");
+  return await open(join(folder.path, "contents"), "wx+", 0o600);
 }
 
 /** Writes the archive as it comes, decompressed, and the entries into `index`, with where their contents lie. */
 async function spool(
   archive: AsyncIterable<Uint8Array>,
-  path: string,
+  contents: FileHandle,
   index: SpoolIndex,
   call: Call,
 ): Promise<void> {
-  const contents = await open(path, "wx", 0o600);
-  try {
-    let written = 0;
-    let current: Uint8Array = Buffer.alloc(0);
-    const reader = new TarReader({
-      entry: (header) => index.add(header),
-      // The part is a view of the chunk that was written to the reader.
-      data: (part) => index.locate(written + part.byteOffset - current.byteOffset),
-      end() {},
-    });
-    for await (const chunk of decompressed(untilAborted(archive, call.signal), call)) {
-      call.signal.throwIfAborted();
-      current = chunk;
-      reader.write(chunk);
-      await contents.writeFile(chunk);
-      written += chunk.length;
-    }
-    reader.finish();
-  } finally {
-    await contents.close();
+  let written = 0;
+  let current: Uint8Array = Buffer.alloc(0);
+  const reader = new TarReader({
+    entry: (header) => index.add(header),
+    // The part is a view of the chunk that was written to the reader.
+    data: (part) => index.locate(written + part.byteOffset - current.byteOffset),
+    end() {},
+  });
+  for await (const chunk of decompressed(untilAborted(archive, call.signal), call)) {
+    call.signal.throwIfAborted();
+    current = chunk;
+    reader.write(chunk);
+    await contents.writeFile(chunk);
+    written += chunk.length;
   }
+  reader.finish();
 }
 
 /** Ends on abort even while it waits: a pipe may stay silent for ever. */
@@ -109,148 +93,4 @@ async function* untilAborted(
     // Not awaited: it would wait for the silent pipe.
     source.return?.().catch(() => {});
   }
-}
-
-/** An archive's entry. */
-interface Spooled {
-  readonly header: TarHeader;
-  readonly path: string;
-  readonly type: "file" | "dir" | "symlink";
-  /** Where a file's content lies in the temporary file; names that share it are hard links. */
-  readonly content: Content;
-}
-
-interface Content {
-  at: number;
-  readonly size: number;
-}
-
-const NOTHING: Content = { at: 0, size: 0 };
-
-class SpoolIndex {
-  readonly #options: TarTreeOptions;
-  readonly #tell: Tell;
-  readonly #found = new Map<string, Spooled>();
-  /** The content whose first byte is still to come. */
-  #awaited: Content | undefined;
-
-  constructor(options: TarTreeOptions) {
-    this.#options = options;
-    this.#tell = options.tell ?? (() => {});
-  }
-
-  /** Contents of the entry that was added last lie at `at` of the temporary file, the first or further ones. */
-  locate(at: number): void {
-    if (this.#awaited !== undefined) this.#awaited.at = at;
-    this.#awaited = undefined;
-  }
-
-  add(header: TarHeader): void {
-    this.#awaited = undefined;
-    const path = cleanPath(header.path);
-    if (path === undefined) throw unsafe(header.path, "leads out of the archive's root");
-    if (path === "") return;
-    if (header.type === "char" || header.type === "block" || header.type === "fifo") {
-      this.#tell(warning("skipped", path, header.type === "fifo" ? "a pipe" : "a device"));
-      return;
-    }
-    const why = path.split("/").map(unholdable).find(Boolean);
-    if (why !== undefined) {
-      this.#tell(warning("skipped", path, why));
-      return;
-    }
-    if (header.xattrs) this.#tell(warning("xattr-dropped", path, header.xattrs.join(", ")));
-    if (header.type === "hardlink") this.#put(path, this.#linked(header), "file", header);
-    else {
-      const content = header.type === "file" ? { at: 0, size: header.size } : NOTHING;
-      if (header.type === "file") this.#awaited = content;
-      this.#put(path, content, header.type, header);
-    }
-  }
-
-  /** The content that a hard link shares. */
-  #linked(header: TarHeader): Content {
-    const target = cleanPath(header.target ?? "");
-    const first = target === undefined ? undefined : this.#found.get(target);
-    if (first?.type === "file") return first.content;
-    throw unsafe(header.path, `is a hard link to no earlier file: ${header.target}`);
-  }
-
-  #put(path: string, content: Content, type: Spooled["type"], header: TarHeader): void {
-    const most = this.#options.mostEntries ?? MOST_ENTRIES;
-    if (this.#found.size >= most) {
-      throw new TreeError("too-many-entries", `the archive has more than ${most} entries`);
-    }
-    this.#found.set(path, { header, path, type, content });
-  }
-
-  /** Adds the folders that the archive left out. */
-  complete(): void {
-    for (const { path, header } of [...this.#found.values()]) {
-      for (const parent of parentsOf(path)) {
-        const found = this.#found.get(parent);
-        if (found === undefined) this.#put(parent, NOTHING, "dir", { ...header, type: "dir", mode: 0o755 });
-        else if (found.type !== "dir") throw unsafe(path, `lies below ${parent}, which is no folder`);
-      }
-    }
-  }
-
-  /** All entries in tree order. */
-  entries(contents: FileHandle): readonly Entry[] {
-    const sorted = [...this.#found.values()].sort((a, b) =>
-      compareUtf8(orderKey(a.path, a.type), orderKey(b.path, b.type)),
-    );
-    const firsts = new Map<Content, string>();
-    const watch = new NameWatch(this.#tell);
-    return sorted.map((found) => {
-      this.#warn(found, watch);
-      return this.#entry(found, firsts, contents);
-    });
-  }
-
-  #entry(found: Spooled, firsts: Map<Content, string>, contents: FileHandle): Entry {
-    const { path, type, header, content } = found;
-    const { uid, gid } = this.#options.owner ?? { uid: 0, gid: 0 };
-    const mode = entryMode(header.mode, type, this.#options);
-    const common = { path, mode, uid, gid, mtime: entryTime(header.mtime, this.#options) };
-    if (type === "dir") return { ...common, type };
-    if (type === "symlink") return { ...common, type, target: header.target ?? "" };
-    const first = firsts.get(content);
-    if (first !== undefined) return { ...common, type: "hardlink", target: first };
-    firsts.set(content, path);
-    return { ...common, type, size: content.size, body: range(contents, content) };
-  }
-
-  #warn({ path, type, header }: Spooled, watch: NameWatch): void {
-    const name = nameOf(path);
-    watch.see(path, name);
-    const hidden = type === "file" && (header.mode & 0o004) === 0;
-    const because = looksSecret(path, name, type === "dir") ?? (hidden ? "not readable by all" : undefined);
-    if (because !== undefined) this.#tell(warning("secret", path, because));
-    if (type === "file" && !this.#options.keepModes && (header.mode & 0o7000) !== 0) {
-      this.#tell(warning("mode-dropped", path));
-    }
-  }
-}
-
-function range(contents: FileHandle, { at, size }: Content): ByteSource {
-  return {
-    size,
-    async *open(offset, call) {
-      for (let from = offset; from < size; ) {
-        call.signal.throwIfAborted();
-        const want = Math.min(CHUNK, size - from);
-        const { bytesRead, buffer } = await contents.read(Buffer.allocUnsafe(want), 0, want, at + from);
-        if (bytesRead === 0) throw new Error("the temporary file is shorter than what was written to it");
-        from += bytesRead;
-        yield buffer.subarray(0, bytesRead);
-      }
-    },
-  };
-}
-
-function unsafe(path: string, why: string): TreeError {
-  return new TreeError("tar-unsafe", `the archive's entry ${printable(path)} ${printable(why)}`, {
-    hint: "make the archive from within its folder: tar -C FOLDER -cf - .",
-  });
 }

@@ -94,6 +94,20 @@ for (const [name, [code, bytes]] of Object.entries(refused)) {
     }));
 }
 
+test("while a tree is in use, no file of it has a name that a killed process would leave", () =>
+  inFolder(async (folder) => {
+    const before = process.env["TMPDIR"];
+    process.env["TMPDIR"] = folder;
+    try {
+      await using spooled = await tarTree(pieces(archive(lines), 1000), {}, quietCall());
+      assert.deepEqual(readdirSync(folder), []);
+      assert.deepEqual(await listing(spooled.tree), expected);
+    } finally {
+      if (before === undefined) delete process.env["TMPDIR"];
+      else process.env["TMPDIR"] = before;
+    }
+  }));
+
 test("an archive of too many entries is refused, counting the folders that it left out", async () => {
   const options = { mostEntries: 2 };
   await (await tarTree(pieces(archive(["file a/b 1"]), 99), options, quietCall()))[Symbol.asyncDispose]();
