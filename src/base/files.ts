@@ -1,6 +1,7 @@
+import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import { lstat, mkdir, mkdtemp, open, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { BaseError, errno } from "./errors.ts";
 
 /** Makes a folder's own entries durable: after a rename, the new name survives a power cut. */
@@ -13,12 +14,23 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
+/** Makes a folder, and those above it that are missing; the new names survive a power cut. */
+export async function makeFolder(path: string): Promise<void> {
+  const whole = resolve(path);
+  const first = await mkdir(whole, { recursive: true });
+  if (first === undefined) return;
+  for (let made = whole; ; made = dirname(made)) {
+    await syncFolder(dirname(made));
+    if (made === resolve(first)) return;
+  }
+}
+
 /**
  * Writes a small file so that a reader sees the old bytes or the new, never a mixture, and so that
  * the new bytes are on the disk when it returns. `path`'s folder must exist.
  */
 export async function replaceFile(path: string, bytes: Uint8Array, mode = 0o644): Promise<void> {
-  const temporary = `${path}.${process.pid}.${performance.now().toString(36).replace(".", "")}.tmp`;
+  const temporary = `${path}.${randomUUID()}.tmp`;
   try {
     const file = await open(temporary, "wx", mode);
     try {

@@ -1,6 +1,6 @@
 import { link, mkdir, readdir, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { type Call, errno, exists, messageOf, syncFolder, tryLock } from "../base/index.ts";
+import { errno, exists, makeFolder, messageOf, quietCall, syncFolder, tryLock } from "../base/index.ts";
 import type { Digest } from "../oci/index.ts";
 import { openLayout } from "../store/index.ts";
 import type { Backing, Repository } from "./backing.ts";
@@ -20,16 +20,17 @@ export async function folderBacking(dir: string): Promise<Backing> {
   const held = await takeOver(root, uploads);
   const open = new Map<string, Promise<Repository>>();
 
-  async function repositoryAt(name: string, create: boolean, call: Call): Promise<Repository> {
+  async function repositoryAt(name: string, create: boolean): Promise<Repository> {
     const home = join(root, name);
-    const store = await openLayout(join(home, "_layout"), { create }, call);
+    // Several clients may wait for it: one that goes away must not fail the others.
+    const store = await openLayout(join(home, "_layout"), { create }, quietCall());
     return { name, store, manifests: folderRecords(home) };
   }
 
-  function kept(name: string, create: boolean, call: Call): Promise<Repository> {
+  function kept(name: string, create: boolean): Promise<Repository> {
     const there = open.get(name);
     if (there !== undefined) return there;
-    const opening = repositoryAt(name, create, call);
+    const opening = repositoryAt(name, create);
     open.set(name, opening);
     opening.catch(() => open.delete(name));
     return opening;
@@ -37,11 +38,11 @@ export async function folderBacking(dir: string): Promise<Backing> {
 
   return {
     origin: root,
-    async find(name, call) {
+    async find(name) {
       if (!open.has(name) && !(await exists(join(root, name, "_layout", "oci-layout")))) return undefined;
-      return await kept(name, false, call);
+      return await kept(name, false);
     },
-    create: (name, call) => kept(name, true, call),
+    create: (name) => kept(name, true),
     async *names() {
       yield* (await namesBelow(root, "")).sort();
     },
@@ -60,7 +61,7 @@ export async function folderBacking(dir: string): Promise<Backing> {
 async function takeOver(root: string, uploads: string): Promise<AsyncDisposable> {
   let held: AsyncDisposable | undefined;
   try {
-    await mkdir(root, { recursive: true });
+    await makeFolder(root);
     held = await tryLock(join(root, "_lock"), "exclusive");
     if (held !== undefined) await removeUploads(uploads);
   } catch (cause) {
@@ -90,7 +91,7 @@ function blobAt(root: string, { name }: Repository, digest: Digest): string {
 
 /** One file under two names: each repository may delete its own. */
 async function hardLink(from: string, to: string): Promise<boolean> {
-  await mkdir(dirname(to), { recursive: true });
+  await makeFolder(dirname(to));
   try {
     await link(from, to);
   } catch (error) {

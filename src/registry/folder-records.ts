@@ -1,6 +1,6 @@
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { errno, replaceFile, syncFolder } from "../base/index.ts";
+import { errno, makeFolder, replaceFile, syncFolder } from "../base/index.ts";
 import { type Descriptor, type Digest, isDigest, parseDescriptor } from "../oci/index.ts";
 import type { ManifestRecord, ManifestRecords } from "./backing.ts";
 
@@ -59,14 +59,4 @@ export function folderRecords(home: string): ManifestRecords {
       return found;
     },
   };
-}
-
-/** A folder with its parents, whose names survive a power cut. */
-async function makeFolder(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true });
-  if (first === undefined) return;
-  for (let made = path; ; made = dirname(made)) {
-    await syncFolder(dirname(made));
-    if (made === first) return;
-  }
 }

@@ -1,6 +1,6 @@
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { asDiskError, type Call, collect, errno, fromFile, syncFolder } from "../base/index.ts";
+import { asDiskError, type Call, collect, errno, fromFile, makeFolder, syncFolder } from "../base/index.ts";
 import {
   type Descriptor,
   type Digest,
@@ -87,7 +87,7 @@ class Layout implements Medium {
   async create(call: Call): Promise<void> {
     const ours = new Set([CORNER, "blobs", "index.json", "oci-layout"]);
     await this.#changing(async () => {
-      await mkdir(this.#dir, { recursive: true });
+      await makeFolder(this.#dir);
       const foreign = (await readdir(this.#dir)).find((name) => !ours.has(name));
       if (foreign !== undefined) {
         throw new StoreError("store-invalid", `${this.#dir} is no image layout, and has ${foreign} in it`, {
@@ -96,8 +96,7 @@ class Layout implements Medium {
       }
       await this.#writers.exclusively(call, async () => {
         if (await isThere(join(this.#dir, "oci-layout"))) return;
-        await mkdir(join(this.#dir, "blobs", "sha256"), { recursive: true });
-        await syncFolder(join(this.#dir, "blobs"));
+        await makeFolder(join(this.#dir, "blobs", "sha256"));
         if (!(await isThere(this.#index))) await this.#writers.replace(this.#index, formatIndex(EMPTY_INDEX));
         // Last: what has an oci-layout file is whole.
         const marker = Buffer.from(JSON.stringify({ imageLayoutVersion: VERSION }));
@@ -141,8 +140,7 @@ class Layout implements Medium {
       this.#writers.withFile(call, async (path) => {
         await fill(path, content, call);
         const blob = this.#blob(content.seal().digest);
-        const made = await mkdir(dirname(blob), { recursive: true });
-        if (made !== undefined) await syncFolder(dirname(dirname(blob)));
+        await makeFolder(dirname(blob));
         call.signal.throwIfAborted();
         await rename(path, blob);
         await syncFolder(dirname(blob));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -48,6 +48,42 @@ test("what was pushed is there after a restart: tags, digests, referrers; upload
     assert.equal(JSON.parse(referrers.body.toString()).manifests[0].digest, digest);
     assert.deepEqual((await exchange(registry, "GET", upload)).errors, ["BLOB_UPLOAD_UNKNOWN"]);
   });
+});
+
+test("what is acknowledged survives a power cut: each new folder's name is forced to the disk, too", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-registry-");
+  const synced = new Set<number>();
+  await using probe = await open(folder.path);
+  const handles: { sync: () => Promise<void> } = Object.getPrototypeOf(probe);
+  const { sync } = handles;
+  handles.sync = async function (this: FileHandle) {
+    synced.add((await this.stat()).ino);
+    return await sync.call(this);
+  };
+  try {
+    await over(join(folder.path, "new"), async (registry) => {
+      await pushBlob(registry, "a/b", "bytes");
+    });
+  } finally {
+    handles.sync = sync;
+  }
+  for (const path of ["", "new", "new/a", "new/a/b", "new/a/b/_layout", "new/a/b/_layout/blobs/sha256"]) {
+    assert.ok(
+      synced.has((await stat(join(folder.path, path))).ino),
+      `${path || "the folder above"} was synced`,
+    );
+  }
+});
+
+test("a client that goes away does not fail another that waits for the same new repository", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-registry-");
+  await using backing = await folderBacking(folder.path);
+  const gone = new AbortController();
+  const first = backing.create("a", { signal: gone.signal }).catch(() => undefined);
+  const second = backing.create("a", quietCall());
+  gone.abort();
+  assert.equal((await second).name, "a");
+  await first;
 });
 
 test("a repository is an image layout: read by others, and written by others", async () => {
