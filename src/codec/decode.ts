@@ -11,22 +11,18 @@ export function decoderFor(compression: Compression): Decoder {
   return { write: (chunk) => [chunk], finish: () => [] };
 }
 
-/** Decompresses a stream, in pieces that are the consumer's to keep. Errors as {@link Decoder}. */
+/** Decompresses a stream; a piece is only good until the next is asked for. Errors as {@link Decoder}. */
 export async function* decode(
   chunks: AsyncIterable<Uint8Array>,
   compression: Compression,
   call: Call,
 ): AsyncGenerator<Uint8Array> {
-  if (compression === "none") {
-    yield* chunks;
-    return;
-  }
   const decoder = decoderFor(compression);
   for await (const chunk of chunks) {
     for (const piece of decoder.write(chunk)) {
       call.signal.throwIfAborted();
-      yield Buffer.from(piece);
+      yield piece;
     }
   }
-  for (const piece of decoder.finish()) yield Buffer.from(piece);
+  yield* decoder.finish();
 }

@@ -70,7 +70,7 @@ function listed(entry: Entry): Listed {
 }
 
 /**
- * The bytes of one file; links are followed within the volume.
+ * The bytes of one file; links are followed within the volume. A chunk is only good until the next is asked for.
  * @throws TreeError `path-missing` where there is no such file, and as {@link volumeOf}
  */
 export async function* cat(
@@ -100,7 +100,7 @@ function find(volume: MergedLayers, path: string, store: Store): Entry {
 
 /**
  * The whole volume as one tar stream, layers and whiteouts resolved. Of an image that imgvol packed as one layer, it
- * is that layer's own tar, byte for byte.
+ * is that layer's own tar, byte for byte. A chunk is only good until the next is asked for.
  * @param told hears once what the volume has and the stream has not
  * @throws as {@link volumeOf}
  */
