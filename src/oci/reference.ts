@@ -60,6 +60,11 @@ export function parseReference(text: string): Reference {
 }
 
 function parseRemote(text: string): RemoteReference {
+  if (text === "") throw invalid(text, "it is empty");
+  if (/^(?:\.{0,2}\/|\.{1,2}$)/.test(text)) {
+    throw invalid(text, "a folder's path needs oci: before it", `did you mean oci:${text}?`);
+  }
+  if (registryAlone(text)) throw invalid(text, `the repository is missing: ${text}/NAME`);
   const { name, ...named } = split(text, text);
   const { registry, repository } = expand(name);
   if (/^[a-z-]+:\/\//.test(text)) throw invalid(text, "a reference has no scheme like https://");
@@ -69,6 +74,12 @@ function parseRemote(text: string): RemoteReference {
     throw invalid(text, `${JSON.stringify(repository)} is not a repository's name${upper}`);
   }
   return { scheme: "remote", name, ...named };
+}
+
+/** `localhost:5001` could be an image of Docker Hub with an odd tag, and never is. */
+function registryAlone(text: string): boolean {
+  const host = /^([^/@]+):[0-9]{1,5}$/.exec(text)?.[1];
+  return host !== undefined && (host === "localhost" || /[.[]/.test(host)) && IS_REGISTRY.test(text);
 }
 
 function split(rest: string, text: string): { name: string } & Named {
@@ -132,9 +143,13 @@ export function pinned(r: Reference, digest: Digest): Reference {
   return { ...r, digest };
 }
 
-function invalid(text: string, why: string): OciError {
+function invalid(
+  text: string,
+  why: string,
+  hint = "write registry/repository:tag, or oci:FOLDER:tag",
+): OciError {
   return new OciError("reference-invalid", `not a reference: ${JSON.stringify(text)}: ${why}`, {
-    hint: "write registry/repository:tag, oci:FOLDER:tag or oci-archive:FILE:tag",
+    hint,
     wrongUse: true,
   });
 }

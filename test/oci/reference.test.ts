@@ -25,6 +25,8 @@ const remotes: readonly [written: string, registry: string, repository: string, 
   [`[::1]:5001/a/b:t${PIN}`, "[::1]:5001", "a/b", PIN.slice(1)],
   ["ghcr.io/a-b/c__d.e:1_2.3-4", "ghcr.io", "a-b/c__d.e", "1_2.3-4"],
   ["Host/app", "Host", "app", "latest"],
+  ["alpine:5001", "docker.io", "library/alpine", "5001"],
+  ["localhost:v1", "docker.io", "library/localhost", "v1"],
 ];
 
 test("a remote reference gives registry, repository and what to ask for", () => {
@@ -80,6 +82,31 @@ test("what is no reference is refused with its reason", () => {
       () => parseReference(text),
       (e: unknown) => e instanceof OciError && e.code === "reference-invalid" && e.wrongUse,
       JSON.stringify(text),
+    );
+  }
+});
+
+const almost: readonly [written: string, why: RegExp, hint: RegExp][] = [
+  ["", /: it is empty$/, /^write registry\/repository:tag, or oci:FOLDER:tag$/],
+  ["localhost:5001", /the repository is missing: localhost:5001\/NAME$/, /^write /],
+  ["127.0.0.1:5001", /the repository is missing/, /^write /],
+  ["registry.example:443", /the repository is missing/, /^write /],
+  ["[::1]:5001", /the repository is missing/, /^write /],
+  ["./layout:1", /needs oci: before it$/, /^did you mean oci:\.\/layout:1\?$/],
+  ["../x", /needs oci: before it$/, /^did you mean oci:\.\.\/x\?$/],
+  ["/abs/layout:1", /needs oci: before it$/, /^did you mean oci:\/abs\/layout:1\?$/],
+];
+
+test("what was meant is said where it can be guessed", () => {
+  for (const [text, why, hint] of almost) {
+    assert.throws(
+      () => parseReference(text),
+      (e: unknown) => {
+        assert.ok(e instanceof OciError && e.code === "reference-invalid" && e.wrongUse, text);
+        assert.match(e.message, why);
+        assert.match(e.hint ?? "", hint);
+        return true;
+      },
     );
   }
 });
