@@ -38,6 +38,7 @@ export interface Tags {
 
 export interface Deletes {
   untag(name: string, call: Call): Promise<void>;
+  /** With its tags. */
   delete(d: Descriptor, call: Call): Promise<void>;
 }
 

@@ -20,6 +20,8 @@ const ANSWERS: Readonly<
   "tag-invalid": [400, "MANIFEST_INVALID"],
   "page-invalid": [400, "UNSUPPORTED"],
   "read-only": [403, "DENIED"],
+  // Somebody else has deleted it since it was found.
+  "not-found": [404, "MANIFEST_UNKNOWN"],
   "method-unsupported": [405, "UNSUPPORTED"],
   "path-unknown": [404, "UNSUPPORTED"],
   "digest-invalid": [400, "DIGEST_INVALID"],

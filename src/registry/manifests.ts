@@ -76,7 +76,6 @@ export async function deleteManifest(ask: Ask): Promise<HttpResponse> {
     await deletes.untag(reference, call);
     return { status: 202, headers: {} };
   }
-  for (const tag of await tagsOf(repository, d, ask)) await deletes.untag(tag, call);
   await repository.manifests.delete(d.digest);
   await deletes.delete(d, call);
   return { status: 202, headers: {} };
@@ -93,18 +92,6 @@ async function manifestIn(repository: Repository, { reference, call }: Ask): Pro
   if (d !== undefined && recorded !== undefined) return { ...d, mediaType: recorded.mediaType };
   if (d !== undefined && isManifestLike(d.mediaType)) return d;
   throw new RegistryError("manifest-unknown", `${repository.name} has no manifest ${reference}`);
-}
-
-async function tagsOf({ store }: Repository, d: Descriptor, { call }: Ask): Promise<readonly string[]> {
-  const tags: string[] = [];
-  for await (const tag of store.can.tags?.list(call) ?? []) {
-    const named = await store.resolve(tag, call).catch((error: unknown) => {
-      if (error instanceof StoreError && error.code === "not-found") return undefined;
-      throw error;
-    });
-    if (named?.digest === d.digest) tags.push(tag);
-  }
-  return tags;
 }
 
 async function bodyOf({ request }: Ask): Promise<Uint8Array> {

@@ -4,8 +4,9 @@ import type { RemoteRepository } from "./remote-repository.ts";
 
 const PAGE_LIMIT = 32 * 1024 * 1024;
 const PAGE = 1000;
-/** More pages than any registry has: one that never ends is broken. */
+/** More pages and tags than any repository has: a list that never ends is broken. */
 const MAX_PAGES = 10_000;
+const MAX_TAGS = 1_000_000;
 
 /** All tags, in lexical order, page by page (distribution-spec, "Listing Tags"). @throws StoreError `registry-error` */
 export async function* listTags(at: RemoteRepository, call: Call): AsyncIterable<string> {
@@ -18,6 +19,7 @@ export async function* listTags(at: RemoteRepository, call: Call): AsyncIterable
     const response = await at.ask("GET", next, [200], call);
     const bytes = await collect(response.body, PAGE_LIMIT, `${at.origin}: a page of tags`);
     for (const tag of parsePage(at, bytes)) tags.add(tag);
+    if (tags.size > MAX_TAGS) throw broken(at, `it has more than ${MAX_TAGS} tags`);
     next = nextPage(at, next, response.headers.get("link"));
   }
   // Registries of several shards answer in other orders. A tag is ASCII: this is the order of its bytes.

@@ -189,6 +189,20 @@ for (const place of PLACES) {
     });
   }
 
+  test(`${place}: one of two that delete the same is told that it is gone; its tags go with a manifest`, async () => {
+    await using registry = await openRegistry(place);
+    const digest = await pushImage(registry, "img", "v1");
+    await pushImage(registry, "img", "v2");
+    await pushImage(registry, "img", "v3");
+    for (const reference of ["v1", digest]) {
+      const twice = [1, 2].map(() => exchange(registry, "DELETE", `/v2/img/manifests/${reference}`));
+      const statuses = (await Promise.all(twice)).map(({ status }) => status);
+      assert.deepEqual(statuses.sort(), [202, 404], reference);
+    }
+    const list = await exchange(registry, "GET", "/v2/img/tags/list");
+    assert.deepEqual(JSON.parse(list.body.toString()).tags, []);
+  });
+
   test(`${place}: a mount of what is not there begins an upload`, async () => {
     await using registry = await openRegistry(place);
     const answer = await exchange(

@@ -230,6 +230,17 @@ for (const [name, headers, body, code] of pages) {
   });
 }
 
+test("tags: more than any repository has, on pages that have no end: registry-error", async () => {
+  let page = 0;
+  await using registry = await peer((_seen, response) => {
+    const first = page++ * 300_000;
+    const tags = Array.from({ length: 300_000 }, (_, i) => (first + i).toString(36));
+    reply(response, 200, { link: `<?last=${page}>; rel="next"` }, JSON.stringify({ tags }));
+  });
+  assert.equal(await codeOf(gather(registry.open().can.tags?.list(call))), "registry-error");
+  assert.equal(page, 4);
+});
+
 test("tags: none", async () => {
   await using registry = await peer((_seen, response) => reply(response, 200, {}, '{"tags":null}'));
   assert.deepEqual(await gather(registry.open().can.tags?.list(call)), []);
