@@ -44,20 +44,22 @@ export async function* gzip(
     window = Buffer.from(block.subarray(-WINDOW));
     try {
       if (!how.storing || !(await running(() => isIncompressible(block)))) {
-        return { bytes: await running(() => deflate(block, how.level, dictionary)) };
+        return { pieces: await running(() => deflate(block, how.level, dictionary)) };
       }
       const borrowed = storage.take();
-      return { bytes: store(block, borrowed), borrowed };
+      return { pieces: [store(block, borrowed)], borrowed };
     } finally {
       pool.give(buffer);
     }
   };
 
   yield HEADER;
-  for await (const { bytes, borrowed } of inOrder(cut(chunks, BLOCK, pool), compressors() + 1, work, call)) {
-    yield bytes;
+  for await (const { pieces, borrowed } of inOrder(cut(chunks, BLOCK, pool), compressors() + 1, work, call)) {
+    for (const piece of pieces) {
+      yield piece;
+      if (!borrowed) release(piece);
+    }
     if (borrowed) storage.give(borrowed);
-    else release(bytes);
   }
   const trailer = Buffer.alloc(8);
   trailer.writeUInt32LE(checksum, 0);
@@ -66,8 +68,8 @@ export async function* gzip(
 }
 
 interface Result {
-  readonly bytes: Uint8Array;
-  /** The buffer below `bytes`, where it is to be used again. */
+  readonly pieces: readonly Uint8Array[];
+  /** The buffer below the only piece, where it is to be used again. */
   readonly borrowed?: Buffer;
 }
 

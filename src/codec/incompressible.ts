@@ -36,5 +36,5 @@ function isSpreadEvenly(block: Uint8Array): boolean {
 async function isWorthIt(block: Uint8Array): Promise<boolean> {
   const from = Math.floor((block.length - TRIAL) / 2);
   const trial = await deflate(block.subarray(from, from + TRIAL), 1);
-  return trial.length < TRIAL * 0.98;
+  return trial.reduce((size, piece) => size + piece.length, 0) < TRIAL * 0.98;
 }
