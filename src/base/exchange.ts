@@ -112,7 +112,9 @@ async function send(
   const headers = { ...reply.headers };
   const lengthGiven = Object.keys(headers).some((name) => name.toLowerCase() === "content-length");
   const bodiless = request.method === "HEAD" || status === 204 || status === 304;
-  if (!lengthGiven && status !== 204 && (body === undefined || body instanceof Uint8Array)) {
+  // What has no body here may have one elsewhere (RFC 9110, section 8.6): then only the handler knows its length.
+  const counted = body instanceof Uint8Array ? status !== 204 : body === undefined && !bodiless;
+  if (!lengthGiven && counted) {
     headers["content-length"] = String(body?.length ?? 0);
   }
   // What is left of a small body is read quickly; more is not worth keeping the connection for.

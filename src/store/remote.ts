@@ -5,6 +5,7 @@ import {
   isDigest,
   isManifestLike,
   isRepository,
+  isTag,
   MANIFEST_LIMIT,
   OciError,
   type Store,
@@ -63,7 +64,7 @@ class RemoteMedium implements Medium {
     this.can = {
       tags: { list: (call) => listTags(at, call) },
       delete: {
-        untag: (name, call) => this.#delete(`manifests/${name}`, call),
+        untag: async (name, call) => await this.#delete(`manifests/${nameOf(name)}`, call),
         delete: (d, call) => this.#delete(pathOf(d), call),
       },
       mount: { mount: (d, from, call) => this.#mount(d, from, call) },
@@ -71,8 +72,8 @@ class RemoteMedium implements Medium {
     repositories.set(this.can, at);
   }
 
-  resolve(tagOrDigest: string, call: Call): Promise<Descriptor> {
-    return resolveRemote(this.#at, tagOrDigest, call);
+  async resolve(tagOrDigest: string, call: Call): Promise<Descriptor> {
+    return await resolveRemote(this.#at, nameOf(tagOrDigest), call);
   }
 
   async has(d: Descriptor, call: Call): Promise<boolean> {
@@ -131,6 +132,14 @@ class RemoteMedium implements Medium {
       );
     }
   }
+}
+
+/** A name that can be part of a path: anything else would ask for something else. */
+function nameOf(tagOrDigest: string): string {
+  if (isDigest(tagOrDigest) || isTag(tagOrDigest)) return tagOrDigest;
+  throw new OciError("reference-invalid", `not a tag or digest: ${JSON.stringify(tagOrDigest)}`, {
+    wrongUse: true,
+  });
 }
 
 function pathOf(d: Descriptor): string {

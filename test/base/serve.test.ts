@@ -165,6 +165,21 @@ test("HEAD keeps the length, sends no body, and frees the body's source", async 
   assert.equal(answer.text, "");
 });
 
+test("no length is made up where the body is elsewhere: 304, 204, and HEAD of a stream", async () => {
+  for (const [method, status] of [
+    ["GET", 304],
+    ["GET", 204],
+    ["HEAD", 200],
+  ] as const) {
+    const answer = await ask(async () => ({ status, headers: {} }), { method });
+    assert.equal(answer.headers["content-length"], undefined, `${method} ${status}`);
+  }
+  const counted = await ask(async () => ({ status: 200, headers: {}, body: Buffer.from("four") }), {
+    method: "HEAD",
+  });
+  assert.equal(counted.headers["content-length"], "4");
+});
+
 test("back-pressure: the source of an answer is asked for no more than the client takes", async () => {
   let sent = 0;
   const size = 1024 * 1024;

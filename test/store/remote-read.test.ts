@@ -199,6 +199,24 @@ test("a registry that is not there is named, with what to do", async () => {
   });
 });
 
+test("what is neither tag nor digest asks the registry for nothing", async () => {
+  let asked = 0;
+  await using registry = await peer((_seen, response) => {
+    asked++;
+    reply(response, 200, {}, "{}");
+  });
+  const store = registry.open();
+  for (const name of ["../../_catalog", "..", "a/b", "v1?x=1", ""]) {
+    assert.equal(await codeOf(store.resolve(name, call)), "reference-invalid", name);
+    assert.equal(
+      await codeOf(async () => await store.can.delete?.untag(name, call)),
+      "reference-invalid",
+      name,
+    );
+  }
+  assert.equal(asked, 0);
+});
+
 // --- tags and deletes
 
 test("tags: all pages, in order", async () => {
