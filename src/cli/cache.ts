@@ -29,7 +29,7 @@ function list(command: Command, run: Run): void {
               v.manifest.slice(0, 19),
               formatBytes(v.bytes),
               String(v.entries),
-              v.inUse ? "now" : new Date(v.used).toISOString().slice(0, 16),
+              v.inUse ? "now" : v.damaged === true ? "damaged" : new Date(v.used).toISOString().slice(0, 16),
               v.reference,
             ]),
           ),
@@ -47,7 +47,7 @@ interface PruneFlags {
 
 function prune(command: Command, run: Run): void {
   command
-    .description("remove what dead processes left, and the volumes that you say; never one in use")
+    .description("remove damaged volumes, what dead processes left, and what you say; never one in use")
     .option("--all", "every volume that is not in use")
     .option("--older-than <time>", "volumes not used for this long, for example 30d, 12h, 45m")
     .option("--keep <size>", "the longest unused, until at most this much is left")

@@ -6,7 +6,7 @@ import { type CacheFolder, useLock, volumeName } from "./cache-folder.ts";
 import { sweep, workFolder } from "./cache-work.ts";
 import { readMounts } from "./mount-record.ts";
 import { mountNamespace, mountTable } from "./mount-table.ts";
-import { readRecord, type VolumeRecord } from "./volume-record.ts";
+import { readRecord, type VolumeRecord, writeRecord } from "./volume-record.ts";
 
 export type ListedVolume = VolumeRecord & {
   readonly root: string;
@@ -65,7 +65,7 @@ export async function pruneVolumes(folder: CacheFolder, options: PruneOptions, c
   for (const { root: _root, inUse: _inUse, ...record } of listed) {
     const old = options.olderThan !== undefined && now - record.used >= options.olderThan;
     const over = options.keepBytes !== undefined && total > options.keepBytes;
-    if (!(options.all === true || old || over)) continue;
+    if (!(options.all === true || record.damaged === true || old || over)) continue;
     if (await remove(folder, volumeName(record.manifest))) {
       removed.push(record);
       total -= record.bytes;
@@ -81,13 +81,31 @@ export async function pruneVolumes(folder: CacheFolder, options: PruneOptions, c
 
 /** Takes a volume out of sight, then removes it. False where it is in use. */
 async function remove(folder: CacheFolder, name: string): Promise<boolean> {
+  return await unlessInUse(folder, name, async () => {
+    await using work = await workFolder(folder);
+    await rename(join(folder.volumes, name), join(work.path, name));
+  });
+}
+
+/** Says of a volume that it is not to be used again. False where it is in use: what runs goes on as it is. */
+export async function markDamaged(folder: CacheFolder, record: VolumeRecord): Promise<boolean> {
+  const name = volumeName(record.manifest);
+  const at = join(folder.volumes, name);
+  return await unlessInUse(folder, name, async () => {
+    // It may have been removed since it was checked, or unpacked anew.
+    if ((await readRecord(at))?.created === record.created)
+      await writeRecord(at, { ...record, damaged: true });
+  });
+}
+
+/** Does something to a volume while no process can begin to use it. False, and nothing done, where one does. */
+async function unlessInUse(folder: CacheFolder, name: string, act: () => Promise<void>): Promise<boolean> {
   const held = await tryLock(useLock(folder, name), "exclusive");
   if (held === undefined) return false;
   try {
     // Under the lock, for a mount is made while its maker holds the volume.
     if ((await mountedVolumes(folder)).has(name)) return false;
-    await using work = await workFolder(folder);
-    await rename(join(folder.volumes, name), join(work.path, name));
+    await act();
     return true;
   } finally {
     await held[Symbol.asyncDispose]();

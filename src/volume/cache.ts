@@ -1,6 +1,6 @@
 import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { type Call, lock, syncFolder } from "../base/index.ts";
+import { type Call, lock, printable, syncFolder } from "../base/index.ts";
 import type { Digest, Finding, Platform, Store } from "../oci/index.ts";
 import { bootId } from "./boot.ts";
 import {
@@ -13,6 +13,7 @@ import {
 import {
   type ListedVolume,
   listVolumes,
+  markDamaged,
   type Pruned,
   type PruneOptions,
   pruneVolumes,
@@ -57,7 +58,7 @@ export interface Cache {
   list(call: Call): Promise<ListedVolume[]>;
   /** Removes volumes that nothing uses, and what dead processes left. */
   prune(options: PruneOptions, call: Call): Promise<Pruned>;
-  /** Reads every volume and compares it with what was unpacked. */
+  /** Reads every volume and compares it with what was unpacked. A damaged one is unpacked anew when it is next used. */
   verify(call: Call): Promise<VerifiedVolume[]>;
 }
 
@@ -110,7 +111,7 @@ async function volume(
 /** Whether a whole volume is there. One from before the machine's last start is read once: power may have been cut. */
 async function usable(at: string, call: Call): Promise<boolean> {
   const record = await readRecord(at);
-  if (record === undefined) return false;
+  if (record === undefined || record.damaged === true) return false;
   const boot = await bootId();
   if (record.boot !== boot) {
     const findings = await verifyTree(join(at, "root"), join(at, "contents"), call);
@@ -165,11 +166,43 @@ async function pull(
 async function verifyAll(folder: CacheFolder, call: Call): Promise<VerifiedVolume[]> {
   const verified: VerifiedVolume[] = [];
   for (const listed of await listVolumes(folder, call)) {
-    const at = join(folder.volumes, volumeName(listed.manifest));
-    await using _held = await lock(useLock(folder, volumeName(listed.manifest)), "shared", call);
-    const record = await readRecord(at);
-    if (record === undefined) continue;
-    verified.push({ ...record, findings: await verifyTree(join(at, "root"), join(at, "contents"), call) });
+    const record = await verifyOne(folder, listed.manifest, call);
+    if (record !== undefined) verified.push(record);
   }
   return verified;
+}
+
+/** Undefined where it went away meanwhile. */
+async function verifyOne(
+  folder: CacheFolder,
+  manifest: Digest,
+  call: Call,
+): Promise<VerifiedVolume | undefined> {
+  const at = join(folder.volumes, volumeName(manifest));
+  const held = await lock(useLock(folder, volumeName(manifest)), "shared", call);
+  let record: VolumeRecord | undefined;
+  let findings: Finding[] = [];
+  try {
+    record = await readRecord(at);
+    if (record === undefined) return undefined;
+    findings = await verifyTree(join(at, "root"), join(at, "contents"), call);
+  } finally {
+    await held[Symbol.asyncDispose]();
+  }
+  if (findings.length === 0) return { ...record, findings };
+  const marked = await markDamaged(folder, record);
+  return { ...record, ...(marked ? { damaged: true } : {}), findings: inVolume(record, marked, findings) };
+}
+
+/** Findings that say which volume they are of; the last says what becomes of it. */
+function inVolume(record: VolumeRecord, marked: boolean, findings: readonly Finding[]): Finding[] {
+  const name = printable(`${record.reference} (${record.manifest.slice(0, 19)})`);
+  const fix = marked
+    ? "it is unpacked anew when it is next used; imgvol cache prune removes it now"
+    : "it is in use: end what uses it, then run imgvol cache verify again";
+  return findings.map((finding, i) => ({
+    ...finding,
+    message: `${name}: ${finding.message}`,
+    fix: i === findings.length - 1 ? [fix] : [],
+  }));
 }

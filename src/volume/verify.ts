@@ -83,8 +83,6 @@ function damaged(path: string, why: string): Finding {
     severity: "error",
     subject: printable(path),
     message: `${printable(path) || "the volume"}: ${why}`,
-    fix: [
-      "remove it with imgvol cache prune --all when nothing uses it; it is unpacked anew when it is next used",
-    ],
+    fix: [],
   };
 }

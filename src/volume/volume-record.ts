@@ -16,6 +16,8 @@ export interface VolumeRecord {
   readonly used: number;
   /** The boot in which the files were written, or last checked. */
   readonly boot: string;
+  /** A check found other files than were unpacked: it is not used again, and any prune removes it. */
+  readonly damaged?: boolean;
 }
 
 const NAME = "volume.json";
@@ -36,9 +38,18 @@ export async function readRecord(folder: string): Promise<VolumeRecord | undefin
     throw error;
   }
   if (!isObject(json)) return undefined;
-  const { manifest, reference, entries, bytes, created, used, boot } = json;
+  const { manifest, reference, entries, bytes, created, used, boot, damaged } = json;
   const whole = (n: unknown): n is number => typeof n === "number" && Number.isSafeInteger(n) && n >= 0;
   if (!isDigest(manifest) || typeof reference !== "string" || typeof boot !== "string") return undefined;
   if (!whole(entries) || !whole(bytes) || !whole(created) || !whole(used)) return undefined;
-  return { manifest, reference, entries, bytes, created, used, boot };
+  return {
+    manifest,
+    reference,
+    entries,
+    bytes,
+    created,
+    used,
+    boot,
+    ...(damaged === true ? { damaged } : {}),
+  };
 }

@@ -274,10 +274,10 @@ test("verify finds what changed; a volume from before a power cut is checked, an
   const cache = await fresh();
   const volume = await cache.volume(store, "v", {}, call);
   const damage: [() => Promise<unknown>, RegExp][] = [
-    [() => writeFile(join(volume.root, "d/f"), "CONTENT"), /^d\/f: its bytes have changed$/],
-    [() => chmod(join(volume.root, "g"), 0o600), /^g: its mode is 600$/],
-    [() => rm(join(volume.root, "l")), /^l: it is missing$/],
-    [() => writeFile(join(volume.root, "extra"), ""), /^extra: it is not of the image$/],
+    [() => writeFile(join(volume.root, "d/f"), "CONTENT"), /: d\/f: its bytes have changed$/],
+    [() => chmod(join(volume.root, "g"), 0o600), /: g: its mode is 600$/],
+    [() => rm(join(volume.root, "l")), /: l: it is missing$/],
+    [() => writeFile(join(volume.root, "extra"), ""), /: extra: it is not of the image$/],
   ];
   for (const [damageIt] of damage) await damageIt();
   const found = (await cache.verify(call))[0]?.findings ?? [];
@@ -287,6 +287,10 @@ test("verify finds what changed; a volume from before a power cut is checked, an
       found.some((f) => message.test(f.message)),
       String(message),
     );
+  for (const { message } of found)
+    assert.ok(message.includes(`(${volume.manifest.slice(0, 19)}): `), message);
+  assert.match(found.at(-1)?.fix[0] ?? "", /^it is in use: /);
+  assert.deepEqual((await cache.prune({}, call)).removed, [], "what is in use stays");
 
   await using _same = await cache.volume(store, "v", {}, call);
   assert.equal(store.reads, 1, "within one boot the files are trusted");
@@ -297,6 +301,31 @@ test("verify finds what changed; a volume from before a power cut is checked, an
   assert.equal(store.reads, 2);
   assert.deepEqual((await cache.verify(call))[0]?.findings, []);
   await volume[Symbol.asyncDispose]();
+});
+
+test("a damaged volume that nothing uses is unpacked anew, or goes with any prune", async () => {
+  const store = counting(await imageOf([[{ path: "f", body: "content" }]]));
+  const cache = await fresh();
+  const damage = async (): Promise<void> => {
+    const volume = await cache.volume(store, "v", { reference: "host/name:v" }, call);
+    await writeFile(join(volume.root, "f"), "CONTENT");
+    await volume[Symbol.asyncDispose]();
+    const [found] = await cache.verify(call);
+    assert.equal(found?.damaged, true);
+    assert.match(found?.findings[0]?.message ?? "", /^host\/name:v \(sha256:[0-9a-f]{12}\): f: its bytes/);
+    assert.match(found?.findings[0]?.fix[0] ?? "", /imgvol cache prune removes it now$/);
+  };
+  await damage();
+  const anew = await cache.volume(store, "v", { reference: "host/name:v" }, call);
+  assert.deepEqual([store.reads, await readFile(join(anew.root, "f"), "utf8")], [2, "content"]);
+  await anew[Symbol.asyncDispose]();
+  assert.deepEqual((await cache.prune({}, call)).removed, []);
+  await damage();
+  assert.deepEqual(
+    (await cache.prune({}, call)).removed.map((v) => v.manifest),
+    [anew.manifest],
+  );
+  assert.deepEqual(await cache.list(call), []);
 });
 
 test("the record of the contents follows every name, and hard links to what is replaced later", async () => {
@@ -316,12 +345,12 @@ test("the record of the contents follows every name, and hard links to what is r
   assert.deepEqual((await cache.verify(call))[0]?.findings, []);
   await writeFile(join(volume.root, "second"), "OLD");
   assert.deepEqual(
-    (await cache.verify(call))[0]?.findings.map((f) => f.message),
+    (await cache.verify(call))[0]?.findings.map((f) => f.message.replace(/^.*?\): /, "")),
     ["second: its bytes have changed"],
   );
   await rm(join(volume.root, "..", "contents"));
   assert.deepEqual(
-    (await cache.verify(call))[0]?.findings.map((f) => f.message),
+    (await cache.verify(call))[0]?.findings.map((f) => f.message.replace(/^.*?\): /, "")),
     ["the volume: the record of the contents is damaged"],
   );
 });
