@@ -28,7 +28,11 @@ export interface Repository {
   readonly manifests: ManifestRecords;
 }
 
-/** The manifests of a repository, and what each refers to. */
+/**
+ * The manifests of a repository, and what each refers to. A record is written before its content and removed after it, so
+ * that content which can be seen has its record, and a client that finds it there need not push it again. A record without
+ * content says nothing.
+ */
 export interface ManifestRecords {
   get(digest: Digest): Promise<Descriptor | undefined>;
   /** Durable when it returns. */

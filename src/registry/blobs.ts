@@ -48,9 +48,9 @@ export async function deleteBlob(ask: Ask): Promise<HttpResponse> {
   if (deletes === undefined) {
     throw new RegistryError("method-unsupported", `${repository.store.origin} deletes nothing`);
   }
-  // It may be a manifest, too: then that is gone as well.
-  await repository.manifests.delete(blob.digest);
   await deletes.delete(blob, ask.call);
+  // It may have been a manifest, too.
+  await repository.manifests.delete(blob.digest);
   return { status: 202, headers: { "docker-content-digest": blob.digest } };
 }
 

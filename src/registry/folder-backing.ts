@@ -5,7 +5,7 @@ import type { Digest } from "../oci/index.ts";
 import { openLayout } from "../store/index.ts";
 import type { Backing, Repository } from "./backing.ts";
 import { RegistryError } from "./errors.ts";
-import { folderRecords } from "./folder-records.ts";
+import { folderRecords, sweepRecords } from "./folder-records.ts";
 import { folderSpool, isSpool } from "./folder-spool.ts";
 
 /**
@@ -24,6 +24,8 @@ export async function folderBacking(dir: string): Promise<Backing> {
     const home = join(root, name);
     // Several clients may wait for it: one that goes away must not fail the others.
     const store = await openLayout(join(home, "_layout"), { create }, quietCall());
+    // Here, not when the server starts: there may be thousands of repositories, and this one is not written to yet.
+    await sweepRecords(home);
     return { name, store, manifests: folderRecords(home) };
   }
 

@@ -1,6 +1,6 @@
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { errno, makeFolder, replaceFile, syncFolder } from "../base/index.ts";
+import { asDiskError, errno, makeFolder, replaceFile, syncFolder } from "../base/index.ts";
 import { type Descriptor, type Digest, isDigest, parseDescriptor } from "../oci/index.ts";
 import type { ManifestRecord, ManifestRecords } from "./backing.ts";
 
@@ -33,8 +33,13 @@ export function folderRecords(home: string): ManifestRecords {
       await makeFolder(dirname(recordAt(descriptor.digest)));
       await replaceFile(recordAt(descriptor.digest), record);
       if (subject === undefined) return;
-      await makeFolder(referrersAt(subject));
-      await replaceFile(join(referrersAt(subject), descriptor.digest.replace(":", "-")), Buffer.alloc(0));
+      const referrers = referrersAt(subject);
+      await makeFolder(referrers);
+      // An empty file is never half-written.
+      await writeFile(join(referrers, descriptor.digest.replace(":", "-")), "").catch((error: unknown) => {
+        throw asDiskError(error, referrers);
+      });
+      await syncFolder(referrers);
     },
     async delete(digest) {
       const record = await read(digest);
@@ -46,10 +51,7 @@ export function folderRecords(home: string): ManifestRecords {
       await syncFolder(dirname(recordAt(digest)));
     },
     async referrers(subject) {
-      const names = await readdir(referrersAt(subject)).catch((error: unknown) => {
-        if (errno(error) === "ENOENT") return [];
-        throw error;
-      });
+      const names = await namesIn(referrersAt(subject));
       const found: Descriptor[] = [];
       for (const name of names.sort()) {
         const digest = name.replace("-", ":");
@@ -59,4 +61,21 @@ export function folderRecords(home: string): ManifestRecords {
       return found;
     },
   };
+}
+
+/** Removes the records that a server was writing when it was killed. Only while none writes. */
+export async function sweepRecords(home: string): Promise<void> {
+  for (const algorithm of ["sha256", "sha512"]) {
+    const folder = join(home, "_manifests", algorithm);
+    for (const name of await namesIn(folder)) {
+      if (/^[0-9a-f]+\..*\.tmp$/.test(name)) await rm(join(folder, name), { force: true });
+    }
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return await readdir(folder).catch((error: unknown) => {
+    if (errno(error) === "ENOENT") return [];
+    throw error;
+  });
 }

@@ -50,8 +50,8 @@ export async function putManifest(ask: Ask): Promise<HttpResponse> {
   if (read.kind === "manifest") await checkContent(read, ask);
   const repository = await ask.backing.create(name, call);
   const d: Descriptor = { mediaType: read.mediaType, digest, size: bytes.length };
-  await repository.store.put(d, fromBytes(bytes), call);
   await repository.manifests.set(recordOf(read, d));
+  await repository.store.put(d, fromBytes(bytes), call);
   for (const tag of tags) await repository.store.tag(tag, d, call);
   return {
     status: 201,
@@ -76,8 +76,8 @@ export async function deleteManifest(ask: Ask): Promise<HttpResponse> {
     await deletes.untag(reference, call);
     return { status: 202, headers: {} };
   }
-  await repository.manifests.delete(d.digest);
   await deletes.delete(d, call);
+  await repository.manifests.delete(d.digest);
   return { status: 202, headers: {} };
 }
 

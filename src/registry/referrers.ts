@@ -1,5 +1,5 @@
 import type { HttpResponse } from "../base/index.ts";
-import { MediaType } from "../oci/index.ts";
+import { type Descriptor, MediaType } from "../oci/index.ts";
 import { json } from "./answer.ts";
 import { type Ask, digestIn } from "./ask.ts";
 
@@ -7,9 +7,13 @@ import { type Ask, digestIn } from "./ask.ts";
 export async function listReferrers(ask: Ask): Promise<HttpResponse> {
   const subject = digestIn(ask.reference);
   const repository = await ask.backing.find(ask.name, ask.call);
-  const all = (await repository?.manifests.referrers(subject)) ?? [];
   const type = ask.request.query.get("artifactType");
-  const manifests = type === null ? all : all.filter((d) => d.artifactType === type);
+  const manifests: Descriptor[] = [];
+  for (const d of (await repository?.manifests.referrers(subject)) ?? []) {
+    if (type !== null && d.artifactType !== type) continue;
+    // Its record is older than its content, and outlives it.
+    if (await repository?.store.has(d, ask.call)) manifests.push(d);
+  }
   return json(
     200,
     { schemaVersion: 2, mediaType: MediaType.index, manifests },

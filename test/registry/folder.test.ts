@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -160,4 +160,52 @@ test("over a socket: a stored image is fetched, and a strange Host gets an OCI e
   assert.equal(await (await fetch(`${registry.url}/v2/w/blobs/${digest}`)).text(), "over the wire");
   const foreign = await fetch(`${registry.url}/v2/`, { headers: { origin: "https://attacker.example" } });
   assert.deepEqual([foreign.status, JSON.parse(await foreign.text()).errors[0].code], [403, "DENIED"]);
+});
+
+test("a manifest is there only with its record, so that whoever finds it need not push it again", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-registry-");
+  const subject = { mediaType: MediaType.manifest, digest: sha256("subject"), size: 7 };
+  const digest = sha256(manifestOf("{}", ["layer"], { subject }));
+  await using backing = await folderBacking(folder.path);
+  const failures: unknown[] = [];
+  await using registry = registryHandler(backing, { onError: (error) => failures.push(error) });
+  const seen = async (): Promise<readonly unknown[]> => {
+    const found = await exchange(registry, "GET", `/v2/a/manifests/${digest}`);
+    const listed = await exchange(registry, "GET", `/v2/a/referrers/${subject.digest}`);
+    return [found.status, JSON.parse(listed.body.toString()).manifests.length];
+  };
+  await pushBlob(registry, "a", "{}");
+  // What a server that is killed between leaves, a full disk leaves too; here neither kind of record can be made.
+  for (const records of ["_manifests", "_referrers"]) {
+    await writeFile(join(folder.path, "a", records), "in the way");
+    await assert.rejects(pushImage(registry, "a", "", { subject }));
+    await rm(join(folder.path, "a", records));
+    assert.deepEqual(await seen(), [404, 0], records);
+  }
+  assert.equal(failures.length, 2);
+  await pushImage(registry, "a", "", { subject });
+  assert.deepEqual(await seen(), [200, 1]);
+  // A delete that ended half-way: the content goes first.
+  await rm(join(folder.path, "a", "_layout", "blobs", ...digest.split(":")));
+  assert.deepEqual(await seen(), [404, 0]);
+  await pushImage(registry, "a", "", { subject });
+  assert.deepEqual(await seen(), [200, 1]);
+  await exchange(registry, "DELETE", `/v2/a/manifests/${digest}`);
+  assert.deepEqual(await seen(), [404, 0]);
+  assert.deepEqual(await readdir(join(folder.path, "a", "_manifests", "sha256")), []);
+});
+
+test("what a killed server was writing goes when its repository is next used; nothing else does", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-registry-");
+  let digest = "";
+  await over(folder.path, async (registry) => {
+    digest = await pushImage(registry, "a/b", "v1");
+  });
+  const records = join(folder.path, "a", "b", "_manifests", "sha256");
+  const hex = digest.slice("sha256:".length);
+  for (const name of [`${hex}.4711.k3xa1.tmp`, "notes.tmp"]) await writeFile(join(records, name), "half of");
+  await over(folder.path, async (registry) => {
+    assert.equal((await exchange(registry, "GET", "/v2/a/b/manifests/v1")).status, 200);
+  });
+  assert.deepEqual((await readdir(records)).sort(), [hex, "notes.tmp"].sort());
 });
