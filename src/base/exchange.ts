@@ -113,10 +113,8 @@ async function send(
   const lengthGiven = Object.keys(headers).some((name) => name.toLowerCase() === "content-length");
   const bodiless = request.method === "HEAD" || status === 204 || status === 304;
   // What has no body here may have one elsewhere (RFC 9110, section 8.6): then only the handler knows its length.
-  const counted = body instanceof Uint8Array ? status !== 204 : body === undefined && !bodiless;
-  if (!lengthGiven && counted) {
-    headers["content-length"] = String(body?.length ?? 0);
-  }
+  const length = body instanceof Uint8Array ? body.length : body === undefined && !bodiless ? 0 : undefined;
+  if (!lengthGiven && length !== undefined && status !== 204) headers["content-length"] = String(length);
   // What is left of a small body is read quickly; more is not worth keeping the connection for.
   const unread = !request.complete && (exchange.waitsForContinue || remaining(request) > SMALL);
   if (unread) headers["connection"] = "close";
