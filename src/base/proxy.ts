@@ -58,6 +58,13 @@ function inBlock(host: string, cidr: string): boolean {
 /** The `Proxy-Authorization` that a proxy's URL asks for with its user and password. */
 export function proxyAuthorization(proxy: URL): Record<string, string> {
   if (proxy.username === "") return {};
-  const pair = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
+  const pair = `${decoded(proxy.username)}:${decoded(proxy.password)}`;
   return { "proxy-authorization": `Basic ${Buffer.from(pair).toString("base64")}` };
+}
+
+/** A "%" that begins no encoding stands for itself: people paste passwords as they are. */
+function decoded(text: string): string {
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (bytes) =>
+    Buffer.from(bytes.replaceAll("%", ""), "hex").toString(),
+  );
 }

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { collect, Network, quietCall, request, requestFollowing } from "../../src/base/index.ts";
-import { proxyFor } from "../../src/base/proxy.ts";
+import { proxyAuthorization, proxyFor } from "../../src/base/proxy.ts";
 import { certificate, key } from "./tls-fixture.ts";
 
 const call = quietCall();
@@ -95,6 +95,19 @@ function proxy(asked: string[]): Promise<{ port: number } & AsyncDisposable> {
   });
   return listen(server);
 }
+
+test("a proxy's password: percent-encoded, or as it is", () => {
+  for (const [written, meant] of [
+    ["p%40ss", "p@ss"],
+    ["%C3%BCber", "über"],
+    ["100%", "100%"],
+    ["50%-off", "50%-off"],
+  ] as const) {
+    const pair = Buffer.from(`me:${meant}`).toString("base64");
+    const headers = proxyAuthorization(new URL(`http://me:${written}@proxy.example`));
+    assert.deepEqual(headers, { "proxy-authorization": `Basic ${pair}` }, written);
+  }
+});
 
 test("a proxy: a tunnel for https, the whole URL for http, and a password where it is asked for", async () => {
   const asked: string[] = [];
