@@ -4,6 +4,7 @@ import { Agent, request as httpRequest, type IncomingHttpHeaders } from "node:ht
 import { request as httpsRequest } from "node:https";
 import { connect } from "node:net";
 import { test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   BaseError,
   type HttpHandler,
@@ -179,6 +180,32 @@ test("no length is made up where the body is elsewhere: 304, 204, and HEAD of a 
   });
   assert.equal(counted.headers["content-length"], "4");
 });
+
+for (const tls of [undefined, { cert: certificate, key }]) {
+  test(`an answer from one buffer, used again and again, arrives whole${tls ? " by HTTPS" : ""}`, async () => {
+    const size = 400_000;
+    const handler: HttpHandler = async () => ({
+      status: 200,
+      headers: {},
+      body: (async function* () {
+        const buffer = Buffer.alloc(size);
+        for (let i = 0; i < 40; i++) yield buffer.fill(i);
+      })(),
+    });
+    await using server = await serve(handler, { host: "127.0.0.1", port: 0, ...(tls ? { tls } : {}) });
+    const send = tls ? httpsRequest : httpRequest;
+    const sent = send(server.url, { ...(tls ? { ca: certificate } : {}), agent: false });
+    sent.end();
+    const [response] = await once(sent, "response");
+    let at = 0;
+    for await (const chunk of response as AsyncIterable<Uint8Array>) {
+      for (const byte of chunk) if (byte !== Math.floor(at++ / size)) assert.fail(`byte ${at} is ${byte}`);
+      // A slow client: what was written waits in the server's and the system's queues.
+      await nextTurn();
+    }
+    assert.equal(at, 40 * size);
+  });
+}
 
 test("back-pressure: the source of an answer is asked for no more than the client takes", async () => {
   let sent = 0;
