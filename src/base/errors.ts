@@ -25,6 +25,7 @@ export type BaseCode =
   | "disk-full"
   | "file-changed"
   | "file-unreadable"
+  | "folder-unwritable"
   | "lock-held"
   | "too-large"
   | "port-in-use"

@@ -73,6 +73,26 @@ export async function exists(path: string): Promise<boolean> {
   }
 }
 
+// What system calls say of a folder that we may not write to, or that cannot be made.
+const REFUSED: ReadonlySet<string | undefined> = new Set(
+  "EACCES EPERM EROFS ENOENT ENOTDIR EEXIST ELOOP".split(" "),
+);
+
+/** An error of making or filling a folder as `folder-unwritable` or `disk-full`; any other comes back as it is. */
+export function asFolderError(error: unknown, folder: string, hint?: string): unknown {
+  const code = errno(error);
+  if (code !== "folder-unwritable" && !REFUSED.has(code)) return asDiskError(error, folder);
+  return unwritable(folder, error, hint);
+}
+
+export function unwritable(
+  folder: string,
+  cause: unknown,
+  hint = "check who owns it, and whether its disk is read-only",
+): BaseError {
+  return new BaseError("folder-unwritable", `cannot write to the folder ${folder}`, { hint, cause });
+}
+
 /** Turns a full disk or quota into the coded error `disk-full`; any other error comes back as it is. */
 export function asDiskError(error: unknown, path: string): unknown {
   const code = errno(error);

@@ -2,7 +2,15 @@ export { isPrivateAddress } from "./address.ts";
 export { type ByteSource, CHUNK, collect, fromBytes, fromFile } from "./bytes.ts";
 export { type Call, type Progress, quietCall, silent, type Task } from "./call.ts";
 export { type BaseCode, BaseError, errno, ImgvolError, isAbort, messageOf } from "./errors.ts";
-export { asDiskError, exists, makeFolder, replaceFile, syncFolder, temporaryFolder } from "./files.ts";
+export {
+  asDiskError,
+  asFolderError,
+  exists,
+  makeFolder,
+  replaceFile,
+  syncFolder,
+  temporaryFolder,
+} from "./files.ts";
 export type { Finding } from "./finding.ts";
 export type { HttpHandler, HttpRequest, HttpResponse } from "./http.ts";
 export { type ListenOptions, listen } from "./listen.ts";

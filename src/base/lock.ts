@@ -2,6 +2,11 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Call } from "./call.ts";
+import { asFolderError, unwritable } from "./files.ts";
+
+const BUSY = 5;
+/** SQLITE_PERM, SQLITE_READONLY, SQLITE_CANTOPEN: the file cannot be made, or not be written to. */
+const REFUSED: ReadonlySet<number> = new Set([3, 8, 14]);
 
 /**
  * Takes the lock kept in the small file at `path` (its folder is made if missing), waiting while
@@ -9,6 +14,7 @@ import type { Call } from "./call.ts";
  * however the process ends. Locks are per opening: two calls in one process exclude each other too.
  *
  * @param mode `exclusive`, or `shared` with other shared holders.
+ * @throws BaseError `folder-unwritable` where the file cannot be made
  */
 export async function lock(path: string, mode: "exclusive" | "shared", call: Call): Promise<AsyncDisposable> {
   for (let wait = 5; ; wait = Math.min(wait * 2, 200)) {
@@ -25,16 +31,22 @@ export async function tryLock(
   mode: "exclusive" | "shared",
 ): Promise<AsyncDisposable | undefined> {
   const { DatabaseSync } = await import("node:sqlite");
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const db = new DatabaseSync(path);
+  const folder = dirname(path);
+  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    throw asFolderError(error, folder);
+  });
+  const db = new DatabaseSync(path, { open: false });
   try {
+    db.open();
     db.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF");
     if (mode === "exclusive") db.exec("BEGIN EXCLUSIVE");
     // A deferred transaction takes its shared lock at the first read.
     else db.exec("BEGIN; SELECT count(*) FROM sqlite_master");
   } catch (error) {
-    db.close();
-    if (isBusy(error)) return undefined;
+    if (db.isOpen) db.close();
+    const result = resultOf(error);
+    if (result === BUSY) return undefined;
+    if (result !== undefined && REFUSED.has(result)) throw unwritable(folder, error);
     throw error;
   }
   return {
@@ -44,12 +56,9 @@ export async function tryLock(
   };
 }
 
-/** SQLITE_BUSY (5), whatever its extended code (https://www.sqlite.org/rescode.html#busy). */
-function isBusy(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    "errcode" in error &&
-    typeof error.errcode === "number" &&
-    (error.errcode & 0xff) === 5
-  );
+/** SQLite's primary result code (https://www.sqlite.org/rescode.html), whatever its extended code. */
+function resultOf(error: unknown): number | undefined {
+  return error instanceof Error && "errcode" in error && typeof error.errcode === "number"
+    ? error.errcode & 0xff
+    : undefined;
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { tryLock } from "../base/index.ts";
+import { asFolderError, tryLock } from "../base/index.ts";
 
 /** A folder for work in progress. Disposing removes it. */
 export interface Workspace extends AsyncDisposable {
@@ -13,10 +13,13 @@ const swept = new Set<string>();
 /**
  * A new, private folder below the cache. A lock beside it is held until it is disposed of, so that what a killed
  * process left behind can be told from what is in use, and is removed by the next one.
+ * @throws BaseError `folder-unwritable`
  */
 export async function workspace(cache: string): Promise<Workspace> {
   const parent = join(cache, "work");
-  await mkdir(parent, { recursive: true, mode: 0o700 });
+  await mkdir(parent, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    throw asFolderError(error, parent, "set IMGVOL_CACHE to a folder that you can write to");
+  });
   if (!swept.has(parent)) await sweep(parent);
   swept.add(parent);
   for (;;) {

@@ -216,7 +216,7 @@ class Layout implements Medium {
   /** Whether it is our own folder that we may not change: a source's errors pass here too. */
   #refused(error: unknown): boolean {
     const code = errno(error);
-    if (code === "ERR_SQLITE_ERROR") return true;
+    if (code === "ERR_SQLITE_ERROR" || code === "folder-unwritable") return true;
     const path = error instanceof Error && "path" in error ? error.path : undefined;
     const ours = typeof path === "string" && path.startsWith(this.#dir);
     return ours && (code === "EACCES" || code === "EPERM" || code === "EROFS");

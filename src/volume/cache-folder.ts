@@ -1,6 +1,7 @@
 import { chmod, lstat, mkdir, realpath, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { asDiskError } from "../base/index.ts";
 import type { Digest } from "../oci/index.ts";
 import { VolumeError } from "./errors.ts";
 
@@ -29,10 +30,10 @@ export function defaultCacheFolder(env: Readonly<Record<string, string | undefin
 /**
  * Opens a cache's folder, making it if it is missing: the caller's own, and closed to others. What is mounted from here
  * becomes code in other programs, so root uses no folder that another user could exchange.
- * @throws VolumeError `cache-unsafe`
+ * @throws VolumeError `cache-unsafe`, `cache-unwritable`
  */
 export async function openCacheFolder(dir: string): Promise<CacheFolder> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await makePrivate(dir);
   const path = await realpath(dir);
   const uid = process.geteuid?.();
   const found = await stat(path);
@@ -49,10 +50,23 @@ export async function openCacheFolder(dir: string): Promise<CacheFolder> {
     mounts: join(path, "mounts"),
   };
   for (const sub of [folder.volumes, folder.tmp, folder.locks, folder.mounts]) {
-    await mkdir(sub, { recursive: true, mode: 0o700 });
+    await makePrivate(sub);
     if (!(await lstat(sub)).isDirectory()) throw unsafe(path, `${sub} is not a folder`);
   }
   return folder;
+}
+
+async function makePrivate(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const cause = asDiskError(error, folder);
+    if (cause !== error) throw cause;
+    throw new VolumeError("cache-unwritable", `the node cache ${folder} cannot be made`, {
+      hint: "set IMGVOL_CACHE to a folder that you can write to",
+      cause,
+    });
+  }
 }
 
 /** No other user than root may be able to rename the cache away and put another in its place. */

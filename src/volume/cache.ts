@@ -137,13 +137,12 @@ async function pull(
   await using work = await workFolder(folder);
   const root = join(work.path, "root");
   await mkdir(root, { mode: 0o700 });
-  const unpacked = await unpack(
-    store,
-    image,
-    { root, contents: join(work.path, "contents") },
-    options.limits ?? {},
-    call,
-  );
+  const disk = {
+    folder: folder.path,
+    advice: "imgvol cache prune, or put IMGVOL_CACHE on another disk",
+  };
+  const to = { root, contents: join(work.path, "contents"), disk };
+  const unpacked = await unpack(store, image, to, options.limits ?? {}, call);
   const { entries, bytes, told } = unpacked;
   const now = Date.now();
   await writeRecord(work.path, {

@@ -16,6 +16,7 @@ export type VolumeCode =
   | "not-a-volume"
   | "unpack-failed"
   | "cache-unsafe"
+  | "cache-unwritable"
   | "cache-damaged"
   | "subpath-missing"
   | "subpath-not-a-directory"

@@ -1,6 +1,6 @@
 import { chmod, mkdir, readdir, rename, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { type Call, errno, type Finding } from "../base/index.ts";
+import { asFolderError, type Call, errno, type Finding } from "../base/index.ts";
 import type { Digest, Platform, Store } from "../oci/index.ts";
 import { sweep, workFolder } from "./cache-work.ts";
 import { VolumeError } from "./errors.ts";
@@ -26,7 +26,8 @@ export interface Exported {
 /**
  * Writes a volume's files to a folder, for their user to change: unpacked beside it, and renamed when whole.
  *
- * @throws VolumeError `mount-path-busy` where the folder is not empty, and what unpacking throws; then nothing is left
+ * @throws VolumeError `mount-path-busy` where the folder is not empty, BaseError `folder-unwritable`, and what
+ *   unpacking throws; then nothing is left
  */
 export async function exportTo(
   store: Store,
@@ -38,14 +39,17 @@ export async function exportTo(
   const at = resolve(dir);
   await mustBeEmpty(at);
   const image = await volumeImage(store, tagOrDigest, options.platform, call);
-  await mkdir(dirname(at), { recursive: true });
+  await mkdir(dirname(at), { recursive: true }).catch((error: unknown) => {
+    throw asFolderError(error, dirname(at));
+  });
   // On the same disk, so that the rename is one step.
   const place = { tmp: dirname(at), prefix: `.${basename(at)}.` };
   await sweep(place);
   await using work = await workFolder(place);
   const root = join(work.path, "root");
   await mkdir(root, { mode: 0o700 });
-  const to = { root, contents: join(work.path, "contents") };
+  const disk = { folder: at, advice: "free some of it, or export to another disk" };
+  const to = { root, contents: join(work.path, "contents"), disk };
   const { entries, bytes, told } = await unpack(store, image, to, options.limits ?? {}, call);
   await chmod(root, 0o755);
   await rmdir(at).catch((error: unknown) => {

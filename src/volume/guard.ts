@@ -3,6 +3,7 @@ import { formatBytes, printable } from "../base/index.ts";
 import { cleanPath } from "../tar/index.ts";
 import { VolumeError } from "./errors.ts";
 import type { UnpackLimits } from "./limits.ts";
+import type { Disk } from "./unpack-job.ts";
 
 /** How many bytes or entries may pass until the disk's free space is looked at again. */
 const LOOK_BYTES = 64 * 1024 ** 2;
@@ -12,14 +13,16 @@ const LOOK_ENTRIES = 16 * 1024;
 export class Guard {
   readonly #limits: UnpackLimits;
   readonly #root: string;
+  readonly #disk: Disk;
   #bytes = 0;
   #entries = 0;
   #implied = 0;
   #lookedBytes = 0;
   #lookedEntries = 0;
 
-  constructor(root: string, limits: UnpackLimits) {
+  constructor(root: string, limits: UnpackLimits, disk: Disk) {
     this.#root = root;
+    this.#disk = disk;
     this.#limits = limits;
     this.#look();
   }
@@ -98,8 +101,8 @@ export class Guard {
     if (free >= this.#limits.reserve) return;
     throw new VolumeError(
       "disk-reserve",
-      `${formatBytes(free)} are free on the disk of ${this.#root}; ${formatBytes(this.#limits.reserve)} are kept in reserve`,
-      { hint: "imgvol cache prune, or put IMGVOL_CACHE on another disk" },
+      `${formatBytes(free)} are free on the disk of ${this.#disk.folder}; ${formatBytes(this.#limits.reserve)} are kept in reserve`,
+      { hint: this.#disk.advice },
     );
   }
 }

@@ -9,6 +9,14 @@ export interface JobLayer {
   readonly diffId: Digest;
 }
 
+/** The disk that is unpacked to, in the user's words. */
+export interface Disk {
+  /** A folder on it that the user knows of: what is unpacked to has a passing name. */
+  readonly folder: string;
+  /** What to do when it is full. */
+  readonly advice: string;
+}
+
 /** What the unpacking worker is started with. */
 export interface UnpackJob {
   readonly ring: RingMemory;
@@ -16,6 +24,7 @@ export interface UnpackJob {
   readonly root: string;
   /** Where the record of the contents is written; must not exist. */
   readonly contents: string;
+  readonly disk: Disk;
   readonly layers: readonly JobLayer[];
   readonly limits: UnpackLimits;
   readonly owners: boolean;

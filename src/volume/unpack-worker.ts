@@ -21,7 +21,7 @@ function say(message: UnpackMessage): void {
 function unpackAll(memory: RingMemory): Unpacked {
   const ring = new RingReader(memory, () => say({ type: "freed" }));
   const told = new Told();
-  const guard = new Guard(job.root, job.limits);
+  const guard = new Guard(job.root, job.limits, job.disk);
   const contents = new ContentsWriter(job.contents);
   const extractor = new Extractor(job.root, guard, told, contents, job);
   let bytes = 0;
@@ -71,7 +71,7 @@ function unpackLayer(ring: RingReader, layer: JobLayer, guard: Guard, extractor:
 try {
   say({ type: "done", unpacked: unpackAll(job.ring) });
 } catch (thrown) {
-  const error = asDiskError(thrown, job.root);
+  const error = asDiskError(thrown, job.disk.folder);
   say({
     type: "failed",
     name: error instanceof Error ? error.name : "Error",

@@ -4,7 +4,7 @@ import type { Store } from "../oci/index.ts";
 import { VolumeError } from "./errors.ts";
 import { UNPACK_LIMITS, type UnpackLimits } from "./limits.ts";
 import { RingWriter, ringMemory } from "./ring.ts";
-import type { Unpacked, UnpackJob, UnpackMessage } from "./unpack-job.ts";
+import type { Disk, Unpacked, UnpackJob, UnpackMessage } from "./unpack-job.ts";
 import type { VolumeImage } from "./volume-image.ts";
 
 /**
@@ -17,7 +17,7 @@ import type { VolumeImage } from "./volume-image.ts";
 export async function unpack(
   store: Store,
   image: VolumeImage,
-  to: { readonly root: string; readonly contents: string },
+  to: { readonly root: string; readonly contents: string; readonly disk: Disk },
   limits: Partial<UnpackLimits>,
   call: Call,
 ): Promise<Unpacked> {

@@ -34,6 +34,21 @@ test("a replaced file is whole, has its mode and leaves nothing beside it", asyn
   assert.deepEqual((await readdir(folder.path)).sort(), ["a.json", "taken"]);
 });
 
+test("a lock that cannot be made names the folder that refuses it", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-files-");
+  await writeFile(join(folder.path, "file"), "");
+  await mkdir(join(folder.path, "taken"));
+  for (const [path, refusing] of [
+    [join(folder.path, "file", "lock"), join(folder.path, "file")],
+    [join(folder.path, "taken"), folder.path],
+  ] as const) {
+    await assert.rejects(tryLock(path, "exclusive"), {
+      code: "folder-unwritable",
+      message: `cannot write to the folder ${refusing}`,
+    });
+  }
+});
+
 test("a temporary folder is private and goes with its scope", async () => {
   let path = "";
   {

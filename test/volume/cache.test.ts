@@ -7,7 +7,7 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import { type Call, ImgvolError, isAbort, quietCall } from "../../src/base/index.ts";
 import { MediaType, type Store } from "../../src/oci/index.ts";
 import { memoryStore } from "../../src/store/index.ts";
-import { type Cache, openCache, VolumeError } from "../../src/volume/index.ts";
+import { type Cache, exportTo, openCache, VolumeError } from "../../src/volume/index.ts";
 import { removeTree } from "../../src/volume/remove-tree.ts";
 import { imageOf, picture, putImage, type Raw, tarOf } from "./images.ts";
 
@@ -383,6 +383,29 @@ test("what strays into the cache's folders is neither listed nor in the way", as
   assert.deepEqual(await cache.list(call), []);
   await cache.prune({}, call);
   assert.deepEqual(await readdir(join(cache.path, "volumes")), []);
+});
+
+test("a cache that cannot be made is told with the way out", async () => {
+  const file = join(folder, "no-folder");
+  await writeFile(file, "");
+  await assert.rejects(openCache(join(file, "cache")), (e) => {
+    assert.ok(e instanceof VolumeError && e.code === "cache-unwritable");
+    assert.match(e.hint ?? "", /IMGVOL_CACHE/);
+    return true;
+  });
+});
+
+test("an export names the folder that it was given, not where it unpacks", async () => {
+  const store = await imageOf([[{ path: "f", body: "x" }]]);
+  const at = join(folder, "small-disk");
+  const limits = { reserve: Number.MAX_SAFE_INTEGER };
+  await assert.rejects(exportTo(store, "v", at, { limits }, call), (e) => {
+    assert.ok(e instanceof ImgvolError && e.code === "disk-reserve");
+    assert.ok(e.message.includes(`on the disk of ${at};`), e.message);
+    assert.match(e.hint ?? "", /export to another disk/);
+    return true;
+  });
+  assert.ok(!(await readdir(folder)).some((name) => name.includes("small-disk")));
 });
 
 test("a cache that another user could exchange is refused", async () => {
