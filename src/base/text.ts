@@ -6,6 +6,12 @@ export function printable(text: string): string {
   return text.replace(UNSAFE, (c) => `\\u{${c.codePointAt(0)?.toString(16) ?? "?"}}`);
 }
 
+/** {@link printable}, and no longer than a reader wants: what was left out is counted. */
+export function printableTo(text: string, most: number): string {
+  const safe = printable(text.slice(0, most));
+  return text.length <= most ? safe : `${safe}… (${text.length - most} more characters)`;
+}
+
 /** `1536` as `1.5 KiB`: three figures, binary units. */
 export function formatBytes(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];

@@ -1,4 +1,7 @@
-import { ImgvolError, isAbort, messageOf, printable } from "../base/index.ts";
+import { errno, ImgvolError, isAbort, messageOf, printableTo } from "../base/index.ts";
+
+/** Of a message, in characters: what an image or a server says may be of any length. */
+const LONGEST = 600;
 
 /** What the process says and returns when a verb throws. */
 export interface Failure {
@@ -17,7 +20,8 @@ export function failureOf(error: unknown, verbose: boolean, interrupted: boolean
   if (error instanceof ReaderGone) return { text: "", exit: 0 };
   if (interrupted && isAbort(error)) return { text: "stopped", exit: 130 };
   const lines = [`error: ${messageWithCauses(error)}`];
-  if (error instanceof ImgvolError && error.hint !== undefined) lines.push(`hint: ${printable(error.hint)}`);
+  if (error instanceof ImgvolError && error.hint !== undefined)
+    lines.push(`hint: ${printableTo(error.hint, LONGEST)}`);
   if (verbose && error instanceof Error && error.stack !== undefined) lines.push(error.stack);
   else if (!(error instanceof ImgvolError))
     lines.push("hint: run it again with --verbose for where this came from");
@@ -28,9 +32,12 @@ export function failureOf(error: unknown, verbose: boolean, interrupted: boolean
 function messageWithCauses(error: unknown): string {
   const parts: string[] = [];
   for (let e: unknown = error, depth = 0; e !== undefined && depth < 4; depth++) {
-    const message = messageOf(e);
+    let message = messageOf(e);
+    const code = errno(e);
+    // `cannot read x: EACCES` needs no second EACCES from its cause.
+    if (code !== undefined && parts.at(-1)?.endsWith(`: ${code}`)) message = message.replace(`${code}: `, "");
     if (message !== "" && !parts.some((p) => p.includes(message))) parts.push(message);
     e = e instanceof Error ? e.cause : undefined;
   }
-  return printable(parts.join(": "));
+  return printableTo(parts.join(": "), LONGEST);
 }

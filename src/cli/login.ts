@@ -36,8 +36,18 @@ export const verb: Verb = {
           }
           const typed = Buffer.from(await collect(process.stdin, 64 * 1024, "the password")).toString("utf8");
           const user = { username: options.username, password: typed.replace(/\r?\n$/, "") };
+          if (user.password === "") {
+            throw new ImgvolError("password-missing", `the password for ${registry} on stdin is empty`, {
+              hint: "check the command before the pipe",
+              wrongUse: true,
+            });
+          }
           const kept = await login(registry, user, remoteOptions(options), io.call);
-          io.say(`logged in to ${registry}; the credentials are in ${kept.in}`);
+          io.say(
+            kept.asked
+              ? `logged in to ${registry}; the credentials are in ${kept.in}`
+              : `${registry} asked for no credentials; they are kept all the same in ${kept.in}`,
+          );
           return 0;
         }),
       );

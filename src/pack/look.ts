@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import { type Call, printable } from "../base/index.ts";
 import type { Finding, Platform, Store } from "../oci/index.ts";
 import { resolveManifest } from "../store/index.ts";
@@ -93,9 +94,18 @@ export async function* cat(
 function find(volume: MergedLayers, path: string, store: Store): Entry {
   const entry = volume.find(path, true);
   if (entry !== undefined) return entry;
-  throw new TreeError("path-missing", `no such file or folder in ${store.origin}: ${printable(path)}`, {
+  const link = volume.find(path);
+  const why =
+    link?.type === "symlink"
+      ? `${printable(path)} is a link to ${printable(link.target)}, ${leadsOut(link) ? "which leads out of the volume" : "which leads to nothing"}, in ${store.origin}`
+      : `no such file or folder in ${store.origin}: ${printable(path)}`;
+  throw new TreeError("path-missing", why, {
     hint: "imgvol ls lists what is there",
   });
+}
+
+function leadsOut({ path, target }: { readonly path: string; readonly target: string }): boolean {
+  return target.startsWith("/") || posix.join(posix.dirname(path), target).startsWith("../");
 }
 
 /**

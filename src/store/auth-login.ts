@@ -19,6 +19,11 @@ export interface Kept {
   readonly in: string;
 }
 
+export interface LoggedIn extends Kept {
+  /** Whether the registry wanted credentials at all: where it did not, nobody knows whether they are right. */
+  readonly asked: boolean;
+}
+
 /**
  * Checks a user's password with the registry, then keeps it: in the credential helper that docker's config names, else in
  * the file itself, with mode 0600.
@@ -30,8 +35,8 @@ export async function login(
   user: { readonly username: string; readonly password: string },
   options: LoginOptions,
   call: Call,
-): Promise<Kept> {
-  await verify(registry, { kind: "password", ...user }, options, call);
+): Promise<LoggedIn> {
+  const asked = await verify(registry, { kind: "password", ...user }, options, call);
   const env = options.env ?? process.env;
   const file = credentialsFile(env);
   const key = keysOf(registry, "")[0] ?? registry;
@@ -39,14 +44,14 @@ export async function login(
   if (helper !== undefined) {
     const entry = { ServerURL: serverOf(key), Username: user.username, Secret: user.password };
     await askHelper(helper, "store", JSON.stringify(entry), env, call);
-    return { in: `docker-credential-${helper}` };
+    return { in: `docker-credential-${helper}`, asked };
   }
   const auth = Buffer.from(`${user.username}:${user.password}`).toString("base64");
   await edit(file, (config) => {
     const auths = without(config["auths"], key);
     return { ...config, auths: { ...auths, [serverOf(key)]: { auth } } };
   });
-  return { in: file };
+  return { in: file, asked };
 }
 
 /** Forgets what is kept of a registry. Undefined where nothing was. */
@@ -74,18 +79,24 @@ export async function logout(
   return kept;
 }
 
-/** Asks the registry's front door (distribution-spec, end-1), which wants to know who we are. */
+/** Asks the registry's front door (distribution-spec, end-1), which wants to know who we are. @returns whether it does */
 async function verify(
   registry: string,
   credentials: Credentials,
   options: RemoteOptions,
   call: Call,
-): Promise<void> {
-  const host = new RemoteHost(registry, { ...options, credentials: { get: async () => credentials } });
+): Promise<boolean> {
+  let asked = false;
+  const get = async (): Promise<Credentials> => {
+    asked = true;
+    return credentials;
+  };
+  const host = new RemoteHost(registry, { ...options, credentials: { get } });
   const purpose = { repository: "", scopes: [] };
   const front = { method: "GET", url: new URL("v2/", host.url), purpose, what: registry, expect: [200] };
   try {
     await discard(await host.ask(front, call));
+    return asked;
   } catch (error) {
     if (!(error instanceof StoreError && error.code === "unauthorized")) throw error;
     throw new StoreError("unauthorized", `${registry} refused the user name or password`, {

@@ -1,5 +1,5 @@
 export { anonymous, type Credentials, type CredentialsProvider } from "./auth-credentials.ts";
-export { type Kept, type LoginOptions, login, logout } from "./auth-login.ts";
+export { type Kept, type LoggedIn, type LoginOptions, login, logout } from "./auth-login.ts";
 export { type CopyOptions, type CopyResult, copy } from "./copy.ts";
 export { CopyError } from "./copy-sides.ts";
 export { credentialsFile, dockerCredentials } from "./credentials.ts";

@@ -4,7 +4,8 @@ import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { quietCall, temporaryFolder } from "../../src/base/index.ts";
+import { ImgvolError, quietCall, temporaryFolder } from "../../src/base/index.ts";
+import { failureOf } from "../../src/cli/failure.ts";
 import { startRegistry } from "../../src/registry/index.ts";
 import { ended, imgvol, start } from "./imgvol.ts";
 
@@ -134,6 +135,20 @@ test("what cannot be done is said with its code and leaves nothing behind", asyn
   assert.deepEqual(left, ["agent"]);
 });
 
+test("a message is short, whatever it quotes, and says a system error's code once", async () => {
+  const long = await imgvol(["inspect", `x${"Y".repeat(70_000)}`]);
+  assert.equal(long.code, 2);
+  assert.ok(long.stderr.length < 1000, `${long.stderr.length} characters`);
+  assert.match(long.stderr, /… \(\d+ more characters\)\nhint: /);
+  const cause = Object.assign(new Error("EACCES: permission denied, scandir 'x'"), { code: "EACCES" });
+  const failure = failureOf(
+    new ImgvolError("file-unreadable", "cannot read x: EACCES", { cause }),
+    false,
+    false,
+  );
+  assert.equal(failure.text, "error: cannot read x: EACCES: permission denied, scandir 'x'");
+});
+
 test("with --strict a secret is not published; without, it is told", async () => {
   await using p = await project();
   await writeFile(join(p.agent, ".env"), "TOKEN=x\n");
@@ -167,6 +182,9 @@ test("passwords come by stdin, are checked with the registry, and are kept for t
   const kept = await imgvol(["login", host, "-u", "me", "--password-stdin"], { env, input: "hush\n" });
   assert.equal(kept.code, 0, kept.stderr);
   assert.doesNotMatch(kept.stdout + kept.stderr, /hush/);
+  assert.match(kept.stderr, /asked for no credentials; they are kept all the same in /);
+  const empty = await imgvol(["login", host, "-u", "me", "--password-stdin"], { env, input: "\n" });
+  assert.equal(empty.code, 2, empty.stderr);
   const file = join(p.path, "config.json");
   assert.equal(
     JSON.parse(await readFile(file, "utf8")).auths[host].auth,

@@ -17,6 +17,7 @@ function sample(root: string): void {
   symlinkSync("/current/agent", join(root, "it"));
   symlinkSync("/etc/passwd", join(root, "out"));
   symlinkSync("round", join(root, "round"));
+  symlinkSync("../up", join(root, "up"));
 }
 
 async function text(chunks: AsyncIterable<Uint8Array>): Promise<string> {
@@ -41,7 +42,7 @@ test("ls lists all, a folder's names, what a link leads to, or one file", () =>
     };
     const lib = ["file lib/agent 13", "dir lib/deep", "file lib/deep/x 1"];
     const links = ["symlink current lib", "symlink it /current/agent"];
-    const rest = ["symlink out /etc/passwd", "symlink round round"];
+    const rest = ["symlink out /etc/passwd", "symlink round round", "symlink up ../up"];
     assert.deepEqual(await listed(""), [...links, "dir lib", ...lib, ...rest]);
     assert.deepEqual(await listed("/", false), [...links, "dir lib", ...rest]);
     assert.deepEqual(await listed("lib"), lib);
@@ -49,8 +50,19 @@ test("ls lists all, a folder's names, what a link leads to, or one file", () =>
     assert.deepEqual(await listed("it"), ["file lib/agent 13"]);
     assert.equal(await text(cat(store, "t", "it", {}, call)), "agent's bytes");
     assert.equal(await text(cat(store, "t", "/current/deep/../agent", {}, call)), "agent's bytes");
-    for (const path of ["nope", "out", "round", "../etc/passwd", "lib/agent/x"]) {
-      await assert.rejects(listed(path), (e) => e instanceof ImgvolError && e.code === "path-missing", path);
+    for (const [path, why] of [
+      ["nope", /^no such file or folder in memory: nope$/],
+      ["out", /^out is a link to \/etc\/passwd, which leads out of the volume, in memory$/],
+      ["up", /^up is a link to \.\.\/up, which leads out of the volume/],
+      ["round", /^round is a link to round, which leads to nothing/],
+      ["../etc/passwd", /^no such file/],
+      ["lib/agent/x", /^no such file/],
+    ] as const) {
+      await assert.rejects(listed(path), (e) => {
+        assert.ok(e instanceof ImgvolError && e.code === "path-missing", path);
+        assert.match(e.message, why);
+        return true;
+      });
     }
     await assert.rejects(
       text(cat(store, "t", "lib", {}, call)),

@@ -208,7 +208,7 @@ test("login asks the registry, then writes a file for its owner alone, and keeps
     message: /^(?!.*wrong).*refused the user name or password/,
   });
   assert.equal(await at.read(), before);
-  assert.deepEqual(await login(registry.host, me, options, call), { in: at.file });
+  assert.deepEqual(await login(registry.host, me, options, call), { in: at.file, asked: true });
   assert.equal((await stat(at.file)).mode & 0o777, 0o600);
   assert.equal(
     await at.read(),
@@ -245,7 +245,10 @@ test("login and logout leave the secret to the helper that the config names", as
   await using registry = await peer(basic);
   const before = await at.read();
   const options = { ...registry.options, env: at.env };
-  assert.deepEqual(await login(registry.host, me, options, call), { in: "docker-credential-vault" });
+  assert.deepEqual(await login(registry.host, me, options, call), {
+    in: "docker-credential-vault",
+    asked: true,
+  });
   assert.deepEqual(JSON.parse(await readFile(join(at.path, "kept"), "utf8")), {
     ServerURL: registry.host,
     Username: "me",
