@@ -1,4 +1,23 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
+import { basename } from "node:path";
+import { printableTo } from "./text.ts";
+
+/** What may stand before a program's script or verb and is not worth saying. */
+const LEADING = /^(?:-m|-jar|--[\w-]+=.*)$/s;
+const PLAIN = /^[\w.@+/-]+$/;
+
+/** A process's program with its script and verb, from its NUL-separated words. Other words may be secrets, and stay out. */
+export function commandName(cmdline: string): string {
+  const [program = "", ...words] = cmdline.split("\0");
+  const said = [program.split(" ")[0]?.replace(/:$/, "") ?? ""];
+  const first = words.findIndex((word) => !LEADING.test(word));
+  for (const word of first < 0 ? [] : words.slice(first, first + 2)) {
+    if (word.startsWith("-") || !PLAIN.test(word)) break;
+    said.push(word);
+  }
+  const name = said.map((word) => basename(word)).join(" ");
+  return name === "" ? "a process" : printableTo(name, 80);
+}
 
 /**
  * Who listens on a TCP port of this machine, as `name (process 123)`; undefined where that cannot be told:
@@ -21,8 +40,9 @@ export async function portHolder(port: number): Promise<string | undefined> {
     for (const fd of fds) {
       const target = await readlink(`/proc/${pid}/fd/${fd}`).catch(() => "");
       if (!inodes.has(target)) continue;
-      const name = (await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")).trim();
-      return `${name === "" ? "a process" : name} (process ${pid})`;
+      // Not comm, which is the name of a thread: Node.js calls its first one MainThread.
+      const name = commandName(await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""));
+      return `${name} (process ${pid})`;
     }
   }
   return undefined;
