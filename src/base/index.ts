@@ -23,4 +23,4 @@ export { answeredInPlain } from "./request-failure.ts";
 export { hostName, isLoopback } from "./same-origin.ts";
 export { type Listening, serve } from "./serve.ts";
 export type { ServeOptions } from "./serve-options.ts";
-export { formatBytes, printable, printableTo } from "./text.ts";
+export { formatBytes, printable, printableTo, shellWord } from "./text.ts";

@@ -12,6 +12,11 @@ export function printableTo(text: string, most: number): string {
   return text.length <= most ? safe : `${safe}… (${text.length - most} more characters)`;
 }
 
+/** A word as one would type it into a POSIX shell. */
+export function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
 /** `1536` as `1.5 KiB`: three figures, binary units. */
 export function formatBytes(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { mount, openCache } from "../volume/index.ts";
+import { checkMountPoint, mount, openCache, volumeImage } from "../volume/index.ts";
 import { addVolumeFlags, opened, platformOf, remoteOptions, type VolumeFlags } from "./opened.ts";
 import { examples, type Verb } from "./verb.ts";
 
@@ -28,6 +28,8 @@ export const verb: Verb = {
           const platform = platformOf(options);
           await using image = await opened(ref, remoteOptions(options), io);
           const cache = await openCache();
+          const { manifest: wanted } = await volumeImage(image.store, image.wanted, platform, io.call);
+          await checkMountPoint(cache.path, dir, wanted, io.call);
           await using volume = await cache.volume(
             image.store,
             image.wanted,

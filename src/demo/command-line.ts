@@ -1,4 +1,4 @@
-const PLAIN = /^[\w@%+=:,./-]+$/;
+import { shellWord } from "../base/index.ts";
 
 /** A command as one would type it into a POSIX shell: `NAME=value … program words…`. */
 export function commandLine(
@@ -6,10 +6,6 @@ export function commandLine(
   env: Readonly<Record<string, string>> = {},
   background = false,
 ): string {
-  const settings = Object.entries(env).map(([name, value]) => `${name}=${quoted(value)}`);
-  return [...settings, ...words.map(quoted), ...(background ? ["&"] : [])].join(" ");
-}
-
-function quoted(word: string): string {
-  return PLAIN.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  const settings = Object.entries(env).map(([name, value]) => `${name}=${shellWord(value)}`);
+  return [...settings, ...words.map(shellWord), ...(background ? ["&"] : [])].join(" ");
 }

@@ -95,5 +95,10 @@ async function util(
   }
   if (exit === 0) return;
   const why = printable(Buffer.concat(said).toString().trim().split("\n")[0] ?? "");
-  throw new VolumeError(code, why || `${argv.join(" ")}: exit code ${exit}`);
+  const busy = code === "mount-path-busy" && /busy/.test(why);
+  throw new VolumeError(code, why || `${argv.join(" ")}: exit code ${exit}`, {
+    ...(busy
+      ? { hint: "a program has a file in it open, or works in it: end that, then run imgvol unmount again" }
+      : {}),
+  });
 }

@@ -1,6 +1,7 @@
 import { mkdir, readdir, realpath, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { type Call, errno, lock } from "../base/index.ts";
+import { asFolderError, type Call, errno, lock, shellWord } from "../base/index.ts";
+import type { Digest } from "../oci/index.ts";
 import { bootId } from "./boot.ts";
 import type { CachedVolume } from "./cache.ts";
 import { type CacheFolder, openCacheFolder } from "./cache-folder.ts";
@@ -33,12 +34,9 @@ export async function mount(
   await using _busy = await lock(join(folder.locks, "mounts"), "exclusive", call);
   const before = await readMount(folder, at);
   if (before !== undefined) {
-    const by = MOUNTERS.find((m) => m.name === before.mounter);
-    if (before.complete && before.source === source && (await by?.isMounted(before, call))) return before;
-    if (before.complete && (await by?.isMounted(before, call))) {
-      throw new VolumeError("mount-path-busy", `${before.reference} is already mounted at ${at}`, {
-        hint: `imgvol unmount ${at}`,
-      });
+    if (await isMounted(before, call)) {
+      if (before.source === source) return before;
+      throw alreadyMounted(before);
     }
     await takeAway(folder, before, call);
   }
@@ -68,12 +66,42 @@ export async function mount(
 }
 
 /**
+ * Tells, before anything is downloaded, that an image cannot be mounted at a folder. `mount` looks again.
+ * @param manifest of the image's platform
+ * @throws VolumeError `mount-path-busy`, `mount-path-invalid`
+ */
+export async function checkMountPoint(
+  cachePath: string,
+  dir: string,
+  manifest: Digest,
+  call: Call,
+): Promise<void> {
+  const folder = await openCacheFolder(cachePath);
+  const at = await settled(dir);
+  const before = await readMount(folder, at);
+  if (before === undefined) await mustBeEmpty(at);
+  else if (before.manifest !== manifest && (await isMounted(before, call))) throw alreadyMounted(before);
+}
+
+async function isMounted(record: MountRecord, call: Call): Promise<boolean> {
+  const by = MOUNTERS.find((m) => m.name === record.mounter);
+  return record.complete && by !== undefined && (await by.isMounted(record, call));
+}
+
+function alreadyMounted({ reference, at }: MountRecord): VolumeError {
+  return new VolumeError("mount-path-busy", `${reference} is already mounted at ${at}`, {
+    hint: `imgvol unmount ${shellWord(at)}`,
+  });
+}
+
+/**
  * Takes away what `mount` made at a folder.
  * @throws VolumeError `not-mounted`, `mount-path-busy` where a process still uses it
  */
 export async function unmount(cachePath: string, dir: string, call: Call): Promise<MountRecord> {
   const folder = await openCacheFolder(cachePath);
-  const at = await settled(dir);
+  // Where even the parent is missing, nothing is mounted: no need for other words.
+  const at = await settled(dir).catch(() => resolve(dir));
   await using _busy = await lock(join(folder.locks, "mounts"), "exclusive", call);
   const record = await readMount(folder, at);
   if (record === undefined) {
@@ -126,15 +154,22 @@ async function emptyFolder(at: string): Promise<boolean> {
     await mkdir(at);
     return true;
   } catch (error) {
-    if (errno(error) !== "EEXIST") throw error;
+    if (errno(error) !== "EEXIST") throw asFolderError(error, dirname(at));
   }
+  await mustBeEmpty(at);
+  return false;
+}
+
+/** A folder that is not there is as good. */
+async function mustBeEmpty(at: string): Promise<void> {
   const names = await readdir(at).catch((error: unknown) => {
+    if (errno(error) === "ENOENT") return [];
     throw new VolumeError("mount-path-invalid", `cannot mount at ${at}: it is not a folder`, {
       wrongUse: true,
       cause: error,
     });
   });
-  if (names.length === 0) return false;
+  if (names.length === 0) return;
   throw new VolumeError("mount-path-busy", `cannot mount at ${at}: the folder is not empty`, {
     wrongUse: true,
   });

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, mkdtemp, open, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { ImgvolError, quietCall } from "../../src/base/index.ts";
-import { type Mounter, mount, openCache, unmount } from "../../src/volume/index.ts";
+import { checkMountPoint, type Mounter, mount, openCache, unmount } from "../../src/volume/index.ts";
 import { bindMounter } from "../../src/volume/mount-bind.ts";
 import { copyMounter } from "../../src/volume/mount-copy.ts";
 import { mountTable } from "../../src/volume/mount-table.ts";
@@ -61,11 +61,22 @@ for (const mounter of working) {
       for (const flag of ["ro", "nosuid", "nodev"]) assert.ok(line?.options.includes(flag), flag);
     }
     assert.deepEqual(await mount(cache.path, volume, at, only, call), record, "twice is once");
+    await checkMountPoint(cache.path, at, volume.manifest, call);
     await using second = await cache.volume(other, "v", {}, call);
     await assert.rejects(mount(cache.path, second, at, only, call), code("mount-path-busy"));
+    await assert.rejects(checkMountPoint(cache.path, at, second.manifest, call), {
+      code: "mount-path-busy",
+      hint: `imgvol unmount '${at}'`,
+    });
+    if (mounter === bindMounter) {
+      await using _open = await open(join(at, "d/f"));
+      await assert.rejects(unmount(cache.path, at, call), { code: "mount-path-busy", hint: /end that/ });
+    }
     await unmount(cache.path, at, call);
     await assert.rejects(lstat(at), { code: "ENOENT" });
     await assert.rejects(unmount(cache.path, at, call), code("not-mounted"));
+    await assert.rejects(unmount(cache.path, join(at, "deep/x"), call), code("not-mounted"));
+    await checkMountPoint(cache.path, at, volume.manifest, call);
     assert.deepEqual(await readdir(join(cache.path, "mounts")), []);
     assert.deepEqual(
       (await cache.verify(call)).flatMap((v) => v.findings),
@@ -86,6 +97,12 @@ for (const mounter of working) {
     await assert.rejects(mount(cache.path, volume, at, only, call), code("mount-path-busy"));
     await assert.rejects(mount(cache.path, volume, join(at, "mine"), only, call), code("mount-path-invalid"));
     await assert.rejects(mount(cache.path, volume, join(at, "a/b"), only, call), code("mount-path-invalid"));
+    for (const [path, refused] of [
+      [at, "mount-path-busy"],
+      [join(at, "mine"), "mount-path-invalid"],
+      [join(at, "a/b"), "mount-path-invalid"],
+    ] as const)
+      await assert.rejects(checkMountPoint(cache.path, path, volume.manifest, call), code(refused));
     await assert.rejects(
       mount(cache.path, volume, at, { ...only, subPath: "nope" }, call),
       code("subpath-missing"),
