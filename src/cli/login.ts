@@ -1,6 +1,7 @@
 import { collect, ImgvolError } from "../base/index.ts";
 import { login } from "../store/index.ts";
 import { addRemoteFlags, type RemoteFlags, remoteOptions } from "./opened.ts";
+import { stdin } from "./stdin.ts";
 import { examples, type Verb } from "./verb.ts";
 
 interface Options extends RemoteFlags {
@@ -34,7 +35,9 @@ export const verb: Verb = {
               wrongUse: true,
             });
           }
-          const typed = Buffer.from(await collect(process.stdin, 64 * 1024, "the password")).toString("utf8");
+          const typed = Buffer.from(await collect(stdin(io.call), 64 * 1024, "the password")).toString(
+            "utf8",
+          );
           const user = { username: options.username, password: typed.replace(/\r?\n$/, "") };
           if (user.password === "") {
             throw new ImgvolError("password-missing", `the password for ${registry} on stdin is empty`, {

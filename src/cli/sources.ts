@@ -4,6 +4,7 @@ import { presetSource, type Source, sourcesTree } from "../pack/index.ts";
 import { type TarTreeOptions, tarTree } from "../tree/index.ts";
 import { defaultCacheFolder } from "../volume/index.ts";
 import type { Io } from "./io.ts";
+import { stdin } from "./stdin.ts";
 
 /** Sources, ready to be packed. Dispose them only after that: some lie in temporary files. */
 export interface Sources extends AsyncDisposable {
@@ -41,7 +42,11 @@ export async function openSources(
         list.push({ ...place, tree: made.tree, name, told: made.told });
       } else if (source === "-") {
         const told: Finding[] = [];
-        const made = await tarTree(process.stdin, { ...how, tell: (finding) => told.push(finding) }, io.call);
+        const made = await tarTree(
+          stdin(io.call),
+          { ...how, tell: (finding) => told.push(finding) },
+          io.call,
+        );
         held.push(made);
         list.push({ ...place, tree: made.tree, name: "the tar on stdin", told });
       } else {

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
-import { mkdir, readdir, readFile, readlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, readlink, stat, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,6 +45,18 @@ const verbs: readonly Long[] = [
     name: "pack, from a stdin that goes on",
     args: (path) => ["pack", "-", "-t", `oci:${path}/layout:v`],
     busy: feed,
+    codes: [130, 130],
+  },
+  {
+    name: "pack, from a stdin that falls silent",
+    args: (path) => ["pack", "-", "-t", `oci:${path}/layout:v`],
+    busy: waiting,
+    codes: [130, 130],
+  },
+  {
+    name: "login, before the password is typed",
+    args: (_path, remote) => ["login", remote.split("/")[0] ?? "", "-u", "me", "--password-stdin"],
+    busy: listening,
     codes: [130, 130],
   },
   {
@@ -265,6 +277,26 @@ async function many(path: string): Promise<void> {
 async function feed({ child }: Scene): Promise<void> {
   const half = tarOf([{ path: "f", body: Buffer.alloc(8 << 20) }]).subarray(0, 4 << 20);
   await new Promise<void>((resolve) => child.stdin?.write(half, () => resolve()));
+}
+
+/** The beginning of a tar is all that comes: when it is spooled, the command waits for more. */
+async function waiting({ child }: Scene): Promise<void> {
+  const beginning = tarOf([{ path: "f", body: Buffer.alloc(8 << 20) }]).subarray(0, 65_536);
+  child.stdin?.write(beginning);
+  for (const fds = `/proc/${child.pid}/fd`; ; await new Promise((resolve) => setImmediate(resolve))) {
+    for (const fd of readdirSync(fds)) {
+      const to = await readlink(join(fds, fd)).catch(() => "");
+      if (!/\/imgvol-tar-.*\(deleted\)$/.test(to)) continue;
+      if ((await stat(join(fds, fd))).size === beginning.length) return;
+    }
+  }
+}
+
+/** The command handles SIGHUP: the last that it sets, and the only one that Node.js never handles by itself. */
+async function listening({ child }: Scene): Promise<void> {
+  const caught = async (): Promise<bigint> =>
+    BigInt(`0x${/^SigCgt:\s*(\S+)$/m.exec(await readFile(`/proc/${child.pid}/status`, "utf8"))?.[1]}`);
+  while (((await caught()) & 1n) === 0n) await new Promise((resolve) => setImmediate(resolve));
 }
 
 async function answered({ child, said }: Scene): Promise<string> {
