@@ -14,14 +14,14 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Makes a folder, and those above it that are missing; the new names survive a power cut. */
-export async function makeFolder(path: string): Promise<void> {
+/** Makes a folder, and those above it that are missing; the new names survive a power cut. @returns the topmost that was */
+export async function makeFolder(path: string): Promise<string | undefined> {
   const whole = resolve(path);
   const first = await mkdir(whole, { recursive: true });
-  if (first === undefined) return;
+  if (first === undefined) return undefined;
   for (let made = whole; ; made = dirname(made)) {
     await syncFolder(dirname(made));
-    if (made === resolve(first)) return;
+    if (made === resolve(first)) return made;
   }
 }
 

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Call, errno, lock, syncFolder, tryLock } from "../base/index.ts";
+import type { Incoming } from "./medium.ts";
 
 /**
  * Our own corner of a layout folder, which the image-spec leaves to implementations: `lock` guards index.json, and
@@ -93,6 +94,20 @@ export class Writers {
       await using dead = await tryLock(`${path}.lock`, "exclusive");
       if (dead !== undefined) await clear(path);
     }
+  }
+}
+
+/** Writes content to a new file, and to the disk, once it has shown to be what was expected. */
+export async function fill(path: string, content: Incoming, call: Call): Promise<void> {
+  const file = await open(path, "wx", 0o644);
+  try {
+    for await (const chunk of content.source.open(0, call)) {
+      for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten;
+    }
+    content.seal();
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 

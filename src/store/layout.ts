@@ -1,6 +1,15 @@
-import { open, readdir, rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { asDiskError, type Call, collect, errno, fromFile, makeFolder, syncFolder } from "../base/index.ts";
+import { readdir, rename, rm, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import {
+  asDiskError,
+  type Call,
+  collect,
+  errno,
+  fromFile,
+  makeFolder,
+  quietCall,
+  syncFolder,
+} from "../base/index.ts";
 import {
   type Descriptor,
   type Digest,
@@ -23,7 +32,8 @@ import {
   withoutTag,
   withTag,
 } from "./layout-index.ts";
-import { CORNER, Writers } from "./layout-writers.ts";
+import { discardEmptyLayout, makeLayoutFolder } from "./layout-new.ts";
+import { CORNER, fill, Writers } from "./layout-writers.ts";
 import type { Incoming, Medium } from "./medium.ts";
 import { verified } from "./verified.ts";
 
@@ -32,7 +42,7 @@ const VERSION = "1.0.0";
 /**
  * An OCI image layout folder (image-spec, image-layout.md) as a store; several processes may use one at once. Content that
  * no tag leads to is found by its digest. Opening reads two small files and holds nothing open.
- * @param how `create`: makes the folder, or fills an empty one
+ * @param how `create`: makes the folder, or fills an empty one; where nothing was put into it, disposing takes it away again
  * @throws StoreError `not-found`, or `store-invalid` where the folder is no layout
  */
 export async function openLayout(dir: string, how: { create?: boolean }, call: Call): Promise<Store> {
@@ -53,6 +63,8 @@ class Layout implements Medium {
   readonly #dir: string;
   readonly #index: string;
   readonly #writers: Writers;
+  /** Where this store made the layout, and has put nothing into it yet: the topmost folder that it made. */
+  #fresh: { readonly first: string | undefined } | undefined;
 
   constructor(dir: string) {
     this.origin = `oci:${dir}`;
@@ -87,7 +99,7 @@ class Layout implements Medium {
   async create(call: Call): Promise<void> {
     const ours = new Set([CORNER, "blobs", "index.json", "oci-layout"]);
     await this.#changing(async () => {
-      await makeFolder(this.#dir);
+      const first = await makeLayoutFolder(this.#dir);
       const foreign = (await readdir(this.#dir)).find((name) => !ours.has(name));
       if (foreign !== undefined) {
         throw new StoreError("store-invalid", `${this.#dir} is no image layout, and has ${foreign} in it`, {
@@ -101,6 +113,7 @@ class Layout implements Medium {
         // Last: what has an oci-layout file is whole.
         const marker = Buffer.from(JSON.stringify({ imageLayoutVersion: VERSION }));
         await this.#writers.replace(join(this.#dir, "oci-layout"), marker);
+        this.#fresh = { first };
       });
     });
   }
@@ -143,6 +156,7 @@ class Layout implements Medium {
         await makeFolder(dirname(blob));
         call.signal.throwIfAborted();
         await rename(path, blob);
+        this.#fresh = undefined;
         await syncFolder(dirname(blob));
       }),
     );
@@ -155,7 +169,11 @@ class Layout implements Medium {
     });
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {}
+  async [Symbol.asyncDispose](): Promise<void> {
+    const fresh = this.#fresh;
+    this.#fresh = undefined;
+    if (fresh !== undefined) await discardEmptyLayout(resolve(this.#dir), fresh.first, quietCall());
+  }
 
   async *#list(call: Call): AsyncIterable<string> {
     yield* names(await readIndex(this.#index, call));
@@ -257,19 +275,6 @@ class Layout implements Medium {
 
   #missing(digest: Digest, cause?: unknown): StoreError {
     return new StoreError("not-found", `${this.origin} has no ${digest}`, { cause });
-  }
-}
-
-async function fill(path: string, content: Incoming, call: Call): Promise<void> {
-  const file = await open(path, "wx", 0o644);
-  try {
-    for await (const chunk of content.source.open(0, call)) {
-      for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten;
-    }
-    content.seal();
-    await file.sync();
-  } finally {
-    await file.close();
   }
 }
 

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { collect, fromBytes, lock, quietCall } from "../../src/base/index.ts";
+import { type ByteSource, collect, fromBytes, lock, quietCall } from "../../src/base/index.ts";
 import { type Descriptor, MediaType } from "../../src/oci/index.ts";
 import { openLayout } from "../../src/store/index.ts";
 import { codeOf, gather, layerOf, putImage, someBytes, storeContract } from "../contract/store.ts";
@@ -42,6 +42,45 @@ test("a layout is whole for whoever opens it anew", async () => {
   assert.deepEqual(await again.resolve("v1", call), d);
   await using created = await openLayout(at.dir, { create: true }, call);
   assert.deepEqual(await created.resolve(d.digest, call), d);
+});
+
+test("a layout that was made for nothing goes again, with its folders; what was there before stays", async () => {
+  await using top = await folder();
+  await mkdir(join(top.path, "empty"));
+  for (const [dir, left] of [
+    [join(top.path, "a", "b", "new"), ["empty"]],
+    [join(top.path, "empty"), ["empty"]],
+  ] as const) {
+    const failed = await openLayout(dir, { create: true }, call);
+    const broken: ByteSource = {
+      size: 5,
+      async *open() {
+        yield Buffer.from("four");
+        throw new Error("broken");
+      },
+    };
+    await assert.rejects(failed.ingest(MediaType.layerTar, broken, call), /broken/);
+    await failed[Symbol.asyncDispose]();
+    assert.deepEqual(await filesBelow(top.path), left);
+  }
+  const first = await openLayout(join(top.path, "two"), { create: true }, call);
+  await using second = await openLayout(join(top.path, "two"), { create: true }, call);
+  const d = await putImage(second);
+  await first[Symbol.asyncDispose]();
+  assert.deepEqual(await second.resolve(d.digest, call), d, "another's content keeps it");
+});
+
+test("a layout cannot be made where a file is", async () => {
+  await using top = await folder();
+  const file = join(top.path, "app.js");
+  await writeFile(file, "");
+  for (const [dir, said] of [
+    [file, /app\.js is a file, not a folder$/],
+    [join(file, "x"), /app\.js\/x would lie below a file$/],
+  ] as const) {
+    await assert.rejects(openLayout(dir, { create: true }, call), { code: "store-invalid", message: said });
+  }
+  assert.deepEqual(await filesBelow(top.path), ["app.js"]);
 });
 
 test("edits keep unknown members, other tools' entries, the order and the indentation", async () => {
