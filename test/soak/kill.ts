@@ -175,9 +175,10 @@ async function killedOnce(
   const aside = left.filter((name) => !calm.listing.includes(name));
   for (const line of aside) {
     const name = line.trimEnd();
-    // Locks of the dead, and a dead writer's empty folder where the next run had nothing more to write. In the system's own
-    // folder for temporary files, which the system sweeps, folders alone may stay.
-    if (/\.lock(?:-journal)?$/.test(name)) continue;
+    // Of a dead writer that had placed all that it wrote, the lock and the empty folder stay where the next run has nothing
+    // more to write: the next that writes sweeps them. In the system's own folder for temporary files, which the system
+    // sweeps, folders alone may stay.
+    if (/(?:\/\.imgvol\/writers|^cache\/tmp)\/[^/]*\.lock(?:-journal)?$/.test(name)) continue;
     const folder = (await stat(join(path, name))).isDirectory();
     const harmless = /^tmp\/|\/writers\/w-[^/]*$/.test(name) && folder;
     assert.ok(harmless, `of the dead process is left after the next run: ${name}`);
