@@ -9,10 +9,10 @@ import { CORNER } from "./layout-writers.ts";
 export async function makeLayoutFolder(dir: string): Promise<string | undefined> {
   try {
     return await makeFolder(dir);
-  } catch (cause) {
-    if (errno(cause) !== "EEXIST" && errno(cause) !== "ENOTDIR") throw cause;
-    const why = errno(cause) === "EEXIST" ? "is a file, not a folder" : "would lie below a file";
-    throw new StoreError("store-invalid", `${dir} ${why}`, { wrongUse: true, cause });
+  } catch (error) {
+    if (errno(error) !== "EEXIST" && errno(error) !== "ENOTDIR") throw error;
+    const why = errno(error) === "EEXIST" ? "is a file, not a folder" : "would lie below a file";
+    throw new StoreError("store-invalid", `${dir} ${why}`, { wrongUse: true });
   }
 }
 

@@ -118,6 +118,16 @@ const refused: readonly [
     /no preset nothing\nhint: the presets are otel-java/,
   ],
   [(p) => ["pack", p.agent, "-t", `${p.layout}:1`, "--annotation", "x"], 2, /--annotation: not KEY=VALUE/],
+  [
+    (p) => ["pack", p.agent, "-t", `oci:${join(p.agent, "agent.properties")}:1`],
+    2,
+    /agent\.properties is a file, not a folder$/m,
+  ],
+  [
+    (p) => ["pack", p.agent, "-t", `${p.layout}:1`, "--ignore-file", join(p.path, "none")],
+    2,
+    /the ignore file/,
+  ],
   [(p) => ["ls", `${p.layout}:1`], 3, /no such folder/],
   [(p) => ["copy", `${p.layout}:1`, `${p.layout}:1@sha256:${"0".repeat(64)}`], 3, /^error/],
   [() => ["inspect", "127.0.0.1:1/none:1"], 3, /127\.0\.0\.1:1/],
