@@ -1,6 +1,6 @@
 import { chmod, mkdir, readdir, rename, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { asFolderError, type Call, errno, type Finding } from "../base/index.ts";
+import { asFolderError, type Call, errno, exists, type Finding } from "../base/index.ts";
 import type { Digest, Platform, Store } from "../oci/index.ts";
 import { sweep, workFolder } from "./cache-work.ts";
 import { VolumeError } from "./errors.ts";
@@ -37,14 +37,15 @@ export async function exportTo(
   call: Call,
 ): Promise<Exported> {
   const at = resolve(dir);
+  const place = { tmp: dirname(at), prefix: `.${basename(at)}.` };
+  // Before anything is refused: an export that was killed when all was in place leaves only its empty work folder.
+  if (await exists(place.tmp)) await sweep(place);
   await mustBeEmpty(at);
   const image = await volumeImage(store, tagOrDigest, options.platform, call);
   await mkdir(dirname(at), { recursive: true }).catch((error: unknown) => {
     throw asFolderError(error, dirname(at));
   });
-  // On the same disk, so that the rename is one step.
-  const place = { tmp: dirname(at), prefix: `.${basename(at)}.` };
-  await sweep(place);
+  // Beside the folder, on the same disk: the rename is one step.
   await using work = await workFolder(place);
   const root = join(work.path, "root");
   await mkdir(root, { mode: 0o700 });

@@ -182,8 +182,6 @@ async function killedOnce(
     // more to write: the next that writes sweeps them. In the system's own folder for temporary files, which the system
     // sweeps, folders alone may stay.
     if (/(?:\/\.imgvol\/writers|^cache\/tmp)\/[^/]*\.lock(?:-journal)?$/.test(name)) continue;
-    // A run that refuses removes nothing: the folder from which an export was renamed goes with the next that exports.
-    if (done && /^\.out\.[^/]+(?:\.lock(?:-journal)?|\/contents)?$/.test(name)) continue;
     const folder = (await stat(join(path, name))).isDirectory();
     const harmless = /^tmp\/|\/writers\/w-[^/]*$/.test(name) && folder;
     assert.ok(harmless, `of the dead process is left after the next run: ${name}`);
