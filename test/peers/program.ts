@@ -79,7 +79,7 @@ export async function run(program: string, args: readonly string[], options: Run
 
 /** Ends a server by TERM, and by KILL where that does not help. */
 export async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const gone = once(child, "exit");
   child.kill("SIGTERM");
   const kill = setTimeout(() => child.kill("SIGKILL"), 5000);
