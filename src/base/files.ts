@@ -1,29 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { constants } from "node:fs";
-import { lstat, mkdir, mkdtemp, open, rename, rm } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { lstat, mkdtemp, open, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { BaseError, errno } from "./errors.ts";
-
-/** Makes a folder's own entries durable: after a rename, the new name survives a power cut. */
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}
-
-/** Makes a folder, and those above it that are missing; the new names survive a power cut. @returns the topmost that was */
-export async function makeFolder(path: string): Promise<string | undefined> {
-  const whole = resolve(path);
-  const first = await mkdir(whole, { recursive: true });
-  if (first === undefined) return undefined;
-  for (let made = whole; ; made = dirname(made)) {
-    await syncFolder(dirname(made));
-    if (made === resolve(first)) return made;
-  }
-}
+import { makeFolder, syncFolder } from "./make-folder.ts";
 
 /**
  * Writes a small file so that a reader sees the old bytes or the new, never a mixture, and so that
@@ -52,7 +31,7 @@ export async function temporaryFolder(
   parent: string,
   prefix = "tmp-",
 ): Promise<{ path: string } & AsyncDisposable> {
-  await mkdir(parent, { recursive: true, mode: 0o700 });
+  await makeFolder(parent, 0o700);
   const path = await mkdtemp(join(parent, prefix));
   return {
     path,

@@ -6,21 +6,23 @@ export {
   asDiskError,
   asFolderError,
   exists,
-  makeFolder,
   replaceFile,
-  syncFolder,
   temporaryFolder,
 } from "./files.ts";
 export type { Finding } from "./finding.ts";
 export type { HttpHandler, HttpRequest, HttpResponse } from "./http.ts";
 export { type ListenOptions, listen } from "./listen.ts";
 export { lock, tryLock } from "./lock.ts";
+export { makeFolder, syncFolder } from "./make-folder.ts";
 export { Network, type NetworkOptions } from "./network.ts";
 export { requestFollowing } from "./redirect.ts";
 export { release } from "./release.ts";
+export { removeTree } from "./remove-tree.ts";
 export { discard, type RequestOptions, type Response, request } from "./request.ts";
 export { answeredInPlain } from "./request-failure.ts";
+export { ResourceStack } from "./resource-stack.ts";
 export { hostName, isLoopback } from "./same-origin.ts";
 export { type Listening, serve } from "./serve.ts";
 export type { ServeOptions } from "./serve-options.ts";
 export { formatBytes, printable, printableTo, shellWord } from "./text.ts";
+export { sweep, type WorkPlace, workFolder } from "./work-folder.ts";

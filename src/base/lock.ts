@@ -1,8 +1,8 @@
-import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Call } from "./call.ts";
 import { asFolderError, unwritable } from "./files.ts";
+import { makeFolder } from "./make-folder.ts";
 
 const BUSY = 5;
 /** SQLITE_PERM, SQLITE_READONLY, SQLITE_CANTOPEN: the file cannot be made, or not be written to. */
@@ -32,7 +32,7 @@ export async function tryLock(
 ): Promise<AsyncDisposable | undefined> {
   const { DatabaseSync } = await import("node:sqlite");
   const folder = dirname(path);
-  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+  await makeFolder(folder, 0o700).catch((error: unknown) => {
     throw asFolderError(error, folder);
   });
   const db = new DatabaseSync(path, { open: false });

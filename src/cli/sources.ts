@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import type { Finding } from "../base/index.ts";
+import { type Finding, ResourceStack } from "../base/index.ts";
 import { presetSource, type Source, sourcesTree } from "../pack/index.ts";
 import { type TarTreeOptions, tarTree } from "../tree/index.ts";
 import { defaultCacheFolder } from "../volume/index.ts";
@@ -18,36 +18,21 @@ export async function openSources(
   io: Io,
 ): Promise<Sources> {
   const list: Source[] = [];
-  const held: AsyncDisposable[] = [];
-  const sources: Sources = {
-    list,
-    async [Symbol.asyncDispose]() {
-      for (const one of held.toReversed()) await one[Symbol.asyncDispose]();
-    },
-  };
+  const held = new ResourceStack();
   try {
     for (const word of words) {
       const { source, target } = split(word);
       const place = target === undefined ? {} : { target };
       const preset = /^preset:([^@]*)(?:@(.*))?$/s.exec(source);
       if (preset?.[1] !== undefined) {
-        const made = await presetSource(
-          preset[1],
-          preset[2],
-          { ...how, cache: defaultCacheFolder() },
-          io.call,
-        );
-        held.push(made);
+        const options = { ...how, cache: defaultCacheFolder() };
+        const made = held.keep(await presetSource(preset[1], preset[2], options, io.call));
         const name = `preset:${made.name}@${made.version}`;
         list.push({ ...place, tree: made.tree, name, told: made.told });
       } else if (source === "-") {
         const told: Finding[] = [];
-        const made = await tarTree(
-          stdin(io.call),
-          { ...how, tell: (finding) => told.push(finding) },
-          io.call,
-        );
-        held.push(made);
+        const tell = (finding: Finding): void => void told.push(finding);
+        const made = held.keep(await tarTree(stdin(io.call), { ...how, tell }, io.call));
         list.push({ ...place, tree: made.tree, name: "the tar on stdin", told });
       } else {
         list.push({ ...place, path: source });
@@ -55,9 +40,9 @@ export async function openSources(
     }
     // Says what is wrong with the words before a store is made for them.
     sourcesTree(list, {});
-    return sources;
+    return { list, [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() };
   } catch (error) {
-    await sources[Symbol.asyncDispose]();
+    await held[Symbol.asyncDispose]();
     throw error;
   }
 }

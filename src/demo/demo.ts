@@ -1,6 +1,6 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Call, temporaryFolder } from "../base/index.ts";
+import { type Call, ResourceStack, temporaryFolder } from "../base/index.ts";
 import { startRegistry } from "../registry/index.ts";
 import { startDashboard, type Trace } from "../telemetry/index.ts";
 import { openCache } from "../volume/index.ts";
@@ -52,19 +52,17 @@ const APPS: Readonly<Record<AppName, DemoApp>> = { spring, node };
  * @throws DemoError; what the steps throw. Nothing of it runs on then.
  */
 export async function runDemo(options: DemoOptions, call: Call): Promise<Demo> {
-  const held: AsyncDisposable[] = [];
+  const held = new ResourceStack();
   const keep = <T extends AsyncDisposable>(resource: T): T => {
-    held.push(resource);
+    held.keep(resource);
     call.signal.throwIfAborted();
     return resource;
   };
-  const close = async (): Promise<void> => {
-    for (let last = held.pop(); last !== undefined; last = held.pop()) await last[Symbol.asyncDispose]();
-  };
   try {
-    return { ...(await steps(options, keep, call)), [Symbol.asyncDispose]: close };
+    const shown = await steps(options, keep, call);
+    return { ...shown, [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() };
   } catch (error) {
-    await close();
+    await held[Symbol.asyncDispose]();
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { open, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -9,6 +9,7 @@ import {
   type Call,
   collect,
   discard,
+  makeFolder,
   type Network,
   printable,
   type Response,
@@ -63,7 +64,7 @@ export async function fetchFile(origin: Origin, sum: Checksum, cache: string, ca
     );
   }
   // Not synced: the next reader hashes it again, so after a power cut a broken file is only downloaded again.
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder, 0o700);
   await rename(file, path);
   return path;
 }

@@ -1,7 +1,7 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { type Call, errno, type Finding, isLoopback, replaceFile } from "../base/index.ts";
+import { type Call, errno, type Finding, isLoopback, makeFolder, replaceFile } from "../base/index.ts";
 import { type Checksum, fetchFile, fetchText, hashFile, shown } from "./source-download.ts";
 import { SourceError } from "./source-errors.ts";
 import { type MavenHome, mavenSettings, type Repository, repositoryAt } from "./source-maven-settings.ts";
@@ -58,7 +58,7 @@ export async function fetchJar(jar: Coordinates, options: MavenOptions, call: Ca
   const sha256 = sum.algorithm === "sha256" ? sum.hex : await hashFile(fetched, "sha256", call);
   if (sha256 === undefined)
     throw new SourceError("payload-mismatch", `${fetched} went away while it was read`);
-  await mkdir(dirname(record), { recursive: true, mode: 0o700 });
+  await makeFolder(dirname(record), 0o700);
   await replaceFile(record, Buffer.from(`${sha256}  ${shown(origin.url)}\n`));
   return { path: fetched, sha256, told: [trusted(jar, sha256, sum, origin.url, record)] };
 }

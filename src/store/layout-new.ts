@@ -1,6 +1,6 @@
 import { readdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { type Call, errno, makeFolder, tryLock } from "../base/index.ts";
+import { asFolderError, type Call, errno, makeFolder, tryLock } from "../base/index.ts";
 import { StoreError } from "../oci/index.ts";
 import { readIndex } from "./layout-index.ts";
 import { CORNER } from "./layout-writers.ts";
@@ -10,7 +10,7 @@ export async function makeLayoutFolder(dir: string): Promise<string | undefined>
   try {
     return await makeFolder(dir);
   } catch (error) {
-    if (errno(error) !== "EEXIST" && errno(error) !== "ENOTDIR") throw error;
+    if (errno(error) !== "EEXIST" && errno(error) !== "ENOTDIR") throw asFolderError(error, dir);
     const why = errno(error) === "EEXIST" ? "is a file, not a folder" : "would lie below a file";
     throw new StoreError("store-invalid", `${dir} ${why}`, { wrongUse: true });
   }

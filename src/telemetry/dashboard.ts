@@ -1,4 +1,11 @@
-import { type Call, type HttpRequest, messageOf, type ServeOptions, serve } from "../base/index.ts";
+import {
+  type Call,
+  type HttpRequest,
+  messageOf,
+  ResourceStack,
+  type ServeOptions,
+  serve,
+} from "../base/index.ts";
 import { tokenAccess } from "./access.ts";
 import { dashboardApi } from "./api.ts";
 import { fromFetch } from "./fetch-handler.ts";
@@ -53,21 +60,17 @@ export interface Dashboard extends AsyncDisposable {
  * @throws BaseError `port-in-use`, `listen-failed`; TelemetryError `database-invalid`, `database-locked`
  */
 export async function startDashboard(options: DashboardOptions, call: Call): Promise<Dashboard> {
-  const open: AsyncDisposable[] = [];
+  const open = new ResourceStack();
   const keep = <T extends AsyncDisposable>(resource: T): T => {
-    open.push(resource);
+    open.keep(resource);
     call.signal.throwIfAborted();
     return resource;
   };
-  const close = async (): Promise<void> => {
-    for (let resource = open.pop(); resource !== undefined; resource = open.pop()) {
-      await resource[Symbol.asyncDispose]();
-    }
-  };
   try {
-    return { ...(await start(options, call, keep)), [Symbol.asyncDispose]: close };
+    const started = await start(options, call, keep);
+    return { ...started, [Symbol.asyncDispose]: () => open[Symbol.asyncDispose]() };
   } catch (error) {
-    await close();
+    await open[Symbol.asyncDispose]();
     throw error;
   }
 }

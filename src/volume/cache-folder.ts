@@ -1,7 +1,7 @@
-import { chmod, lstat, mkdir, realpath, stat } from "node:fs/promises";
+import { chmod, lstat, realpath, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { asDiskError } from "../base/index.ts";
+import { asDiskError, makeFolder } from "../base/index.ts";
 import type { Digest } from "../oci/index.ts";
 import { VolumeError } from "./errors.ts";
 
@@ -58,7 +58,7 @@ export async function openCacheFolder(dir: string): Promise<CacheFolder> {
 
 async function makePrivate(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder, 0o700);
   } catch (error) {
     const cause = asDiskError(error, folder);
     if (cause !== error) throw cause;

@@ -1,9 +1,8 @@
 import { readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { type Call, tryLock } from "../base/index.ts";
+import { type Call, sweep, tryLock, workFolder } from "../base/index.ts";
 import { bootId } from "./boot.ts";
 import { type CacheFolder, useLock, volumeName } from "./cache-folder.ts";
-import { sweep, workFolder } from "./cache-work.ts";
 import { readMounts } from "./mount-record.ts";
 import { mountNamespace, mountTable } from "./mount-table.ts";
 import { readRecord, type VolumeRecord, writeRecord } from "./volume-record.ts";

@@ -1,6 +1,6 @@
 import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { type Call, lock, printable, syncFolder } from "../base/index.ts";
+import { type Call, lock, printable, sweep, syncFolder, workFolder } from "../base/index.ts";
 import type { Digest, Finding, Platform, Store } from "../oci/index.ts";
 import { bootId } from "./boot.ts";
 import {
@@ -18,7 +18,6 @@ import {
   type PruneOptions,
   pruneVolumes,
 } from "./cache-prune.ts";
-import { sweep, workFolder } from "./cache-work.ts";
 import type { UnpackLimits } from "./limits.ts";
 import { unpack } from "./unpack.ts";
 import { verifyTree } from "./verify.ts";

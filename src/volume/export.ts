@@ -1,8 +1,16 @@
 import { chmod, mkdir, readdir, rename, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { asFolderError, type Call, errno, exists, type Finding } from "../base/index.ts";
+import {
+  asFolderError,
+  type Call,
+  errno,
+  exists,
+  type Finding,
+  makeFolder,
+  sweep,
+  workFolder,
+} from "../base/index.ts";
 import type { Digest, Platform, Store } from "../oci/index.ts";
-import { sweep, workFolder } from "./cache-work.ts";
 import { VolumeError } from "./errors.ts";
 import type { UnpackLimits } from "./limits.ts";
 import { unpack } from "./unpack.ts";
@@ -42,7 +50,7 @@ export async function exportTo(
   if (await exists(place.tmp)) await sweep(place);
   await mustBeEmpty(at);
   const image = await volumeImage(store, tagOrDigest, options.platform, call);
-  await mkdir(dirname(at), { recursive: true }).catch((error: unknown) => {
+  await makeFolder(dirname(at)).catch((error: unknown) => {
     throw asFolderError(error, dirname(at));
   });
   // Beside the folder, on the same disk: the rename is one step.

@@ -12,10 +12,9 @@ import {
   symlink,
 } from "node:fs/promises";
 import { join } from "node:path";
-import { asDiskError, type Call } from "../base/index.ts";
+import { asDiskError, type Call, removeTree } from "../base/index.ts";
 import { VolumeError } from "./errors.ts";
 import type { Mounter } from "./mounter.ts";
-import { removeTree } from "./remove-tree.ts";
 
 /**
  * The modes of a copy's folder, being filled or emptied, and whole. Nobody's own folder has them by chance: what has not, may

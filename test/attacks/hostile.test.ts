@@ -7,12 +7,11 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { type Call, ImgvolError, isAbort, Network, quietCall } from "../../src/base/index.ts";
+import { type Call, ImgvolError, isAbort, Network, quietCall, removeTree } from "../../src/base/index.ts";
 import type { Store } from "../../src/oci/index.ts";
 import { exportTar, inspect, ls } from "../../src/pack/index.ts";
 import { copy, memoryStore, openRemote } from "../../src/store/index.ts";
 import { type Cache, openCache } from "../../src/volume/index.ts";
-import { removeTree } from "../../src/volume/remove-tree.ts";
 import { numbersFrom } from "../soak/flaky.ts";
 import { picture } from "../volume/images.ts";
 import {

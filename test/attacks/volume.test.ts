@@ -4,11 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { createGzip } from "node:zlib";
-import { collect, ImgvolError, quietCall } from "../../src/base/index.ts";
+import { collect, ImgvolError, quietCall, removeTree } from "../../src/base/index.ts";
 import { MediaType, type Store } from "../../src/oci/index.ts";
 import { memoryMedium, memoryStore, verified } from "../../src/store/index.ts";
 import { openCache, resolveSubPath, type UnpackLimits } from "../../src/volume/index.ts";
-import { removeTree } from "../../src/volume/remove-tree.ts";
 import { imageOf, picture, putImage, type Raw, tarOf } from "../volume/images.ts";
 
 // Each attack aims at `outside`, a sibling of the cache with a file, a folder and links; it must stay as it was.

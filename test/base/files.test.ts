@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -15,8 +15,10 @@ import {
   ImgvolError,
   isAbort,
   lock,
+  makeFolder,
   printable,
   quietCall,
+  ResourceStack,
   replaceFile,
   temporaryFolder,
   tryLock,
@@ -32,6 +34,43 @@ test("a replaced file is whole, has its mode and leaves nothing beside it", asyn
   await mkdir(join(folder.path, "taken"));
   await assert.rejects(replaceFile(join(folder.path, "taken"), Buffer.from("x")));
   assert.deepEqual((await readdir(folder.path)).sort(), ["a.json", "taken"]);
+});
+
+test("a folder is made with those above it, each with its mode, and one that cannot be is refused", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-files-");
+  const deep = join(folder.path, "a", "b", "c");
+  assert.equal(await makeFolder(deep, 0o700), join(folder.path, "a"));
+  assert.equal(await makeFolder(deep), undefined);
+  for (const path of [deep, join(deep, ".."), join(folder.path, "a")]) {
+    assert.equal((await stat(path)).mode & 0o777, 0o700);
+  }
+  await writeFile(join(folder.path, "file"), "");
+  await symlink("nowhere", join(folder.path, "link"));
+  for (const [path, code] of [
+    [join(folder.path, "file"), "EEXIST"],
+    [join(folder.path, "link"), "EEXIST"],
+    [join(folder.path, "file", "below"), "ENOTDIR"],
+    // Nothing can be made in /proc, and it says that by ENOENT.
+    ["/proc/imgvol", "ENOENT"],
+    ["/proc/imgvol/below", "ENOENT"],
+  ] as const) {
+    await assert.rejects(makeFolder(path), { code }, path);
+  }
+});
+
+test("resources close the last one first, all of them, and then the first error is told", async () => {
+  const closed: string[] = [];
+  const resource = (name: string): AsyncDisposable => ({
+    async [Symbol.asyncDispose]() {
+      closed.push(name);
+      if (name !== "a") throw new Error(name);
+    },
+  });
+  const stack = new ResourceStack();
+  for (const name of ["a", "b", "c"]) stack.keep(resource(name));
+  await assert.rejects(stack[Symbol.asyncDispose](), { message: "c" });
+  assert.deepEqual(closed, ["c", "b", "a"]);
+  await stack[Symbol.asyncDispose]();
 });
 
 test("a lock that cannot be made names the folder that refuses it", async () => {

@@ -8,10 +8,9 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { quietCall, temporaryFolder } from "../../src/base/index.ts";
+import { quietCall, removeTree, temporaryFolder } from "../../src/base/index.ts";
 import { openLayout } from "../../src/store/index.ts";
 import { openCache } from "../../src/volume/index.ts";
-import { removeTree } from "../../src/volume/remove-tree.ts";
 import { putImage, type Raw, tarOf } from "../volume/images.ts";
 import { type StalledRegistry, stalledRegistry } from "./stalled-registry.ts";
 

@@ -8,8 +8,7 @@ import { lstat, mkdir, readdir, readFile, readlink, stat, symlink, writeFile } f
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { temporaryFolder } from "../../src/base/index.ts";
-import { removeTree } from "../../src/volume/remove-tree.ts";
+import { removeTree, temporaryFolder } from "../../src/base/index.ts";
 import { numbersFrom } from "./flaky.ts";
 
 const main: string = join(import.meta.dirname, "../../src/cli/main.ts");

@@ -8,8 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { temporaryFolder } from "../../src/base/index.ts";
-import { removeTree } from "../../src/volume/remove-tree.ts";
+import { removeTree, temporaryFolder } from "../../src/base/index.ts";
 import { installed } from "../interop/installed.ts";
 
 const MIB = 1024 ** 2;

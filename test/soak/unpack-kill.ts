@@ -4,10 +4,9 @@ import { mkdir, mkdtemp, readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { quietCall } from "../../src/base/index.ts";
+import { quietCall, removeTree } from "../../src/base/index.ts";
 import { openLayout } from "../../src/store/index.ts";
 import { openCache } from "../../src/volume/index.ts";
-import { removeTree } from "../../src/volume/remove-tree.ts";
 import { picture, putImage, type Raw, tarOf } from "../volume/images.ts";
 
 export interface KillReport {

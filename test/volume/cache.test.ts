@@ -4,11 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { type Call, ImgvolError, isAbort, quietCall } from "../../src/base/index.ts";
+import { type Call, ImgvolError, isAbort, quietCall, removeTree } from "../../src/base/index.ts";
 import { MediaType, type Store } from "../../src/oci/index.ts";
 import { memoryStore } from "../../src/store/index.ts";
 import { type Cache, exportTo, openCache, VolumeError } from "../../src/volume/index.ts";
-import { removeTree } from "../../src/volume/remove-tree.ts";
 import { imageOf, picture, putImage, type Raw, tarOf } from "./images.ts";
 
 const call = quietCall();

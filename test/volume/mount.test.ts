@@ -3,12 +3,11 @@ import { chmod, lstat, mkdir, mkdtemp, open, readdir, readFile, symlink, writeFi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { ImgvolError, quietCall } from "../../src/base/index.ts";
+import { ImgvolError, quietCall, removeTree } from "../../src/base/index.ts";
 import { checkMountPoint, type Mounter, mount, openCache, unmount } from "../../src/volume/index.ts";
 import { bindMounter } from "../../src/volume/mount-bind.ts";
 import { copyMounter } from "../../src/volume/mount-copy.ts";
 import { mountTable } from "../../src/volume/mount-table.ts";
-import { removeTree } from "../../src/volume/remove-tree.ts";
 import { imageOf, picture } from "./images.ts";
 
 const call = quietCall();

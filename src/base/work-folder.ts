@@ -1,6 +1,8 @@
 import { lstat, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { errno, exists, tryLock } from "../base/index.ts";
+import { errno } from "./errors.ts";
+import { exists } from "./files.ts";
+import { tryLock } from "./lock.ts";
 import { removeTree } from "./remove-tree.ts";
 
 /** Where work is done: a folder of its own, or one that it shares with other things and where its names begin with `prefix`. */
@@ -9,8 +11,11 @@ export interface WorkPlace {
   readonly prefix?: string;
 }
 
-/** A folder for one process's work. Its lock says that the process lives: whoever can take the lock may sweep. */
-export async function workFolder(place: WorkPlace): Promise<{ path: string } & AsyncDisposable> {
+/**
+ * A private (0700) folder for one process's work, in a folder that is there. Its lock says that the process lives, however that
+ * one ends: whoever can take the lock may sweep. Disposing removes it.
+ */
+export async function workFolder(place: WorkPlace): Promise<{ readonly path: string } & AsyncDisposable> {
   for (;;) {
     const path = join(place.tmp, `${place.prefix ?? ""}${crypto.randomUUID()}`);
     const held = await tryLock(`${path}.lock`, "exclusive");

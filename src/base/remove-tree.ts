@@ -1,6 +1,6 @@
 import { chmod, opendir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { errno } from "../base/index.ts";
+import { errno } from "./errors.ts";
 
 /** Removes a folder whose own folders may forbid it: an image's modes are kept as they are. Never follows a link. */
 export async function removeTree(path: string): Promise<void> {
