@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { BaseError, isAbort } from "./errors.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "./http.ts";
 import { release } from "./release.ts";
-import { admit, hostName } from "./same-origin.ts";
+import { admit, admitHost, hostName, isNavigation } from "./same-origin.ts";
 import type { ServeOptions } from "./serve-options.ts";
 
 const SMALL = 64 * 1024;
@@ -34,6 +34,7 @@ export async function answer(handler: HttpHandler, exchange: Exchange, options: 
   }
 }
 
+/** The handler's answer, or the one to who may not ask or to a failure: `around` sees them all. */
 async function reply(
   handler: HttpHandler,
   exchange: Exchange,
@@ -41,31 +42,30 @@ async function reply(
   options: ServeOptions,
 ): Promise<HttpResponse> {
   const errorResponse = options.errorResponse ?? jsonError;
-  try {
-    return await handler(admitted(exchange, signal, options));
-  } catch (error) {
-    if (error instanceof BaseError && error.code === "host-refused") return errorResponse(421, error);
-    if (error instanceof BaseError && error.code === "origin-refused") return errorResponse(403, error);
-    if (!signal.aborted && !isAbort(error)) options.onError?.(error, nameOf(exchange.request));
-    return errorResponse(500, undefined);
-  }
+  const asked = recordOf(exchange, signal, options);
+  const next: HttpHandler = async (request) => {
+    try {
+      check(asked, exchange, options);
+      return await handler(request);
+    } catch (error) {
+      if (error instanceof BaseError && error.code === "host-refused") return errorResponse(421, error);
+      if (error instanceof BaseError && error.code === "origin-refused") return errorResponse(403, error);
+      if (!signal.aborted && !isAbort(error)) options.onError?.(error, nameOf(exchange.request));
+      return errorResponse(500, undefined);
+    }
+  };
+  return await (options.around === undefined ? next(asked) : options.around(asked, next));
 }
 
-function admitted(exchange: Exchange, signal: AbortSignal, options: ServeOptions): HttpRequest {
+function recordOf(exchange: Exchange, signal: AbortSignal, options: ServeOptions): HttpRequest {
   const { request } = exchange;
   const headers = new Map<string, string>();
   for (const [name, values] of Object.entries(request.headersDistinct)) {
     if (values !== undefined) headers.set(name, values.join(", "));
   }
-  // RFC 9112, section 3.2.2: the host of a target in absolute form overrides Host.
   const target = /^(?:https?:\/\/([^/?#]*))?([^?]*)(?:\?(.*))?$/is.exec(request.url ?? "");
-  const hosts = new Set((options.allowHosts ?? []).map((host) => hostName(host) ?? host.toLowerCase()));
-  hosts.add(options.host.toLowerCase());
-  if (request.socket.localAddress) hosts.add(request.socket.localAddress.replace(/^::ffff:/, ""));
-  admit(headers, target?.[1] ?? headers.get("host"), options.tls ? "https" : "http", {
-    hosts,
-    origins: new Set(options.allowOrigins),
-  });
+  // RFC 9112, section 3.2.2: the host of a target in absolute form overrides Host.
+  if (target?.[1] !== undefined) headers.set("host", target[1]);
   return {
     method: (request.method ?? "GET").toUpperCase(),
     path: target?.[2] || "/",
@@ -73,7 +73,29 @@ function admitted(exchange: Exchange, signal: AbortSignal, options: ServeOptions
     headers,
     body: bodyOf(exchange, options.idleTimeout ?? 60_000),
     signal,
+    address: plainAddress(request.socket.remoteAddress),
   };
+}
+
+/** @throws BaseError `host-refused`, `origin-refused` */
+function check({ method, headers }: HttpRequest, { request }: Exchange, options: ServeOptions): void {
+  const hosts = new Set((options.allowHosts ?? []).map((host) => hostName(host) ?? host.toLowerCase()));
+  hosts.add(options.host.toLowerCase());
+  const local = plainAddress(request.socket.localAddress);
+  if (local !== undefined) hosts.add(local);
+  if (options.linked === true && (method === "GET" || method === "HEAD") && isNavigation(headers)) {
+    admitHost(headers.get("host"), hosts);
+  } else {
+    admit(headers, headers.get("host"), options.tls ? "https" : "http", {
+      hosts,
+      origins: new Set(options.allowOrigins),
+    });
+  }
+}
+
+/** An IPv4 address as such, though it came over a socket that speaks both. */
+function plainAddress(address: string | undefined): string | undefined {
+  return address?.replace(/^::ffff:/, "");
 }
 
 async function* bodyOf(exchange: Exchange, idle: number): AsyncGenerator<Uint8Array> {

@@ -17,6 +17,8 @@ export interface HttpRequest {
   readonly body: AsyncIterable<Uint8Array>;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
+  /** The client's IP address; undefined where there is no connection. */
+  readonly address?: string | undefined;
 }
 
 export interface HttpResponse {
@@ -24,6 +26,8 @@ export interface HttpResponse {
   readonly headers: Readonly<Record<string, string>>;
   /** Undefined for an empty body. */
   readonly body?: AsyncIterable<Uint8Array> | Uint8Array | undefined;
+  /** Who asked, where the handler made sure of it. For logs; never sent. */
+  readonly user?: string | undefined;
 }
 
 export type HttpHandler = (request: HttpRequest) => Promise<HttpResponse>;

@@ -22,7 +22,9 @@ export { discard, type RequestOptions, type Response, request } from "./request.
 export { answeredInPlain } from "./request-failure.ts";
 export { ResourceStack } from "./resource-stack.ts";
 export { hostName, isLoopback } from "./same-origin.ts";
-export { type Listening, serve } from "./serve.ts";
+export { type Listening, type Serving, serve } from "./serve.ts";
 export type { ServeOptions } from "./serve-options.ts";
 export { formatBytes, printable, printableTo, shellWord } from "./text.ts";
+export { readTls, type TlsFiles, type TlsPair } from "./tls-files.ts";
+export { fingerprint, watchFiles } from "./watch-files.ts";
 export { sweep, type WorkPlace, workFolder } from "./work-folder.ts";

@@ -21,12 +21,7 @@ export function admit(
   scheme: "http" | "https",
   admission: Admission,
 ): void {
-  const host = hostName(authority ?? "");
-  if (host === undefined || !(isLoopback(host) || admission.hosts.has(host))) {
-    throw new BaseError("host-refused", `this server does not answer for the host ${authority || "(none)"}`, {
-      hint: "use the address that it printed at its start, or have it allow this name",
-    });
-  }
+  admitHost(authority, admission.hosts);
   const origin = headers.get("origin");
   if (origin !== undefined && admission.origins.has(origin)) return;
   // Another port of this machine is "same-site", yet a stranger to us.
@@ -34,6 +29,28 @@ export function admit(
   const own = origin === undefined || origin.toLowerCase() === `${scheme}://${authority?.toLowerCase()}`;
   if (own && (site === "none" || site === "same-origin")) return;
   throw new BaseError("origin-refused", `pages of ${origin ?? "another site"} may not call this server`);
+}
+
+/** Checks `Host` alone. @throws BaseError `host-refused` */
+export function admitHost(authority: string | undefined, hosts: Admission["hosts"]): void {
+  const host = hostName(authority ?? "");
+  if (host !== undefined && (isLoopback(host) || hosts.has(host))) return;
+  const asked = (authority || "(none)").slice(0, 300);
+  throw new BaseError("host-refused", `this server does not answer for the host ${asked}`, {
+    hint: `use the address that it printed at its start, or start it with --allow-host ${host ?? "NAME"}`,
+  });
+}
+
+/**
+ * Whether a person follows a link to us: the browser shows the answer to them, and the page that has the link learns
+ * nothing of it. Browsers alone say this, and pages cannot.
+ */
+export function isNavigation(headers: ReadonlyMap<string, string>): boolean {
+  return (
+    headers.get("sec-fetch-mode") === "navigate" &&
+    headers.get("sec-fetch-dest") === "document" &&
+    !headers.has("origin")
+  );
 }
 
 /** The host in `host[:port]`, in lower case and without brackets; undefined where it is not written so. */

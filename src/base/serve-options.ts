@@ -1,5 +1,6 @@
 import type { BaseError } from "./errors.ts";
-import type { HttpResponse } from "./http.ts";
+import type { HttpHandler, HttpRequest, HttpResponse } from "./http.ts";
+import type { TlsPair } from "./tls-files.ts";
 
 /** How {@link serve} listens, and for whom. */
 export interface ServeOptions {
@@ -13,8 +14,12 @@ export interface ServeOptions {
   readonly allowHosts?: readonly string[];
   /** Origins whose pages may call; answering their CORS preflight is the handler's part. */
   readonly allowOrigins?: readonly string[];
-  /** PEM: speak HTTPS. */
-  readonly tls?: { readonly cert: string | Uint8Array; readonly key: string | Uint8Array };
+  /** Pages elsewhere may link here: a navigation of the browser (GET, to a whole page) passes the check of its origin. */
+  readonly linked?: boolean;
+  /** Speak HTTPS. */
+  readonly tls?: TlsPair;
+  /** Sees every exchange, those that are refused too: for logs and measures. */
+  readonly around?: (request: HttpRequest, next: HttpHandler) => Promise<HttpResponse>;
   /** How long a client may take to send the next bytes of a body, or to take ours, in ms. Default 60,000. */
   readonly idleTimeout?: number;
   /** How long the headers of a request may take, in ms. Default 20,000. */

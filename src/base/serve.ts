@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Server as HttpsServer } from "node:https";
 import type { Socket } from "node:net";
 import { CHUNK } from "./bytes.ts";
 import { answer, type Exchange } from "./exchange.ts";
@@ -6,6 +7,7 @@ import type { HttpHandler } from "./http.ts";
 import { listen } from "./listen.ts";
 import { nodeHttp, nodeHttps } from "./node-http.ts";
 import type { ServeOptions } from "./serve-options.ts";
+import { secureOptions, type TlsPair } from "./tls-files.ts";
 
 /** A server that listens. Dispose: no new connections, answers on their way get `grace`, the rest is cut. */
 export interface Listening extends AsyncDisposable {
@@ -15,13 +17,19 @@ export interface Listening extends AsyncDisposable {
   readonly port: number;
 }
 
+/** The same, with a certificate that can be changed. */
+export interface Serving extends Listening {
+  /** New connections get this certificate; those that are there keep theirs. Only for a server that speaks HTTPS. */
+  renew(tls: TlsPair): void;
+}
+
 /**
  * Answers HTTP requests with `handler`, for clients that name us rightly and are no foreign page.
  * Bodies stream both ways at the pace of the slower side.
  *
  * @throws BaseError `port-in-use`, `listen-failed`
  */
-export async function serve(handler: HttpHandler, options: ServeOptions): Promise<Listening> {
+export async function serve(handler: HttpHandler, options: ServeOptions): Promise<Serving> {
   const server = create(options);
   const underway = new Set<Promise<void>>();
   const onRequest = (request: IncomingMessage, response: ServerResponse, waits: boolean): void => {
@@ -38,11 +46,14 @@ export async function serve(handler: HttpHandler, options: ServeOptions): Promis
     url: urlOf(options, port),
     host: options.host,
     port,
+    renew: (tls) => {
+      if ("setSecureContext" in server) server.setSecureContext(secureOptions(tls));
+    },
     [Symbol.asyncDispose]: () => close(server, underway, options.grace ?? 3000),
   };
 }
 
-function create(options: ServeOptions): Server {
+function create(options: ServeOptions): Server | HttpsServer {
   const settings = {
     headersTimeout: options.headersTimeout ?? 20_000,
     // Uploads may take hours; a client that stalls in the middle is found by the idle timeout instead.
@@ -54,8 +65,15 @@ function create(options: ServeOptions): Server {
     highWaterMark: CHUNK,
   };
   if (options.tls === undefined) return nodeHttp().createServer(settings);
-  const { cert, key } = options.tls;
-  return nodeHttps().createServer({ ...settings, cert: Buffer.from(cert), key: Buffer.from(key) });
+  const asksClients = options.tls.clientCa !== undefined;
+  return nodeHttps().createServer({
+    ...settings,
+    ...secureOptions(options.tls),
+    // Handshakes that never end would otherwise stay for two minutes.
+    handshakeTimeout: settings.headersTimeout,
+    requestCert: asksClients,
+    rejectUnauthorized: asksClients,
+  });
 }
 
 function urlOf({ host, tls }: ServeOptions, port: number): string {
