@@ -6,7 +6,7 @@ import { type Peer, programOf } from "./program.ts";
 export const chromium: Peer = {
   name: "chromium",
   version: "own-release",
-  fetch: (into) => unpackDebian(["chromium"], into, { release: "own", closure: true }),
+  fetch: (into) => unpackDebian(["chromium"], into, { release: "own", closure: "own-libc" }),
   program: "usr/lib/chromium/chromium",
 };
 

@@ -8,7 +8,7 @@ import { type RunningRegistry, startServer } from "./server.ts";
 /** CNCF distribution 2.8, the registry that most of the world runs. */
 export const dockerRegistry: Peer = {
   name: "docker-registry",
-  version: "testing",
+  version: "testing-2",
   fetch: (into) => unpackDebian(["docker-registry"], into),
   program: "usr/bin/docker-registry",
 };

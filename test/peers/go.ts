@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "./program.ts";
@@ -8,15 +8,38 @@ import { run } from "./program.ts";
  * answer exact versions only, and then `go install` fails.
  */
 export async function buildGo(module: string, version: string, program: string, into: string): Promise<void> {
+  await build(module, version, into, async () => [join(into, "bin"), program]);
+}
+
+/** Builds our own Go file, which imports `module`, into the program `into/bin/name`. */
+export async function buildGoFile(
+  source: string,
+  name: string,
+  module: string,
+  version: string,
+  into: string,
+): Promise<void> {
+  await build(module, version, into, async (folder) => {
+    await copyFile(source, join(folder, "main.go"));
+    return [join(into, "bin", name), "."];
+  });
+}
+
+async function build(
+  module: string,
+  version: string,
+  into: string,
+  prepare: (folder: string) => Promise<readonly [output: string, program: string]>,
+): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "imgvol-go-"));
   try {
     await writeFile(join(folder, "go.mod"), `module peer\n\ngo 1.24\n\nrequire ${module} ${version}\n`);
-    await mkdir(join(into, "bin"), { recursive: true });
-    await run("go", ["build", "-ldflags", "-s -w", "-o", join(into, "bin"), program], {
+    await mkdir(join(into, "bin"));
+    const [output, program] = await prepare(folder);
+    await run("go", ["build", "-ldflags", "-s -w", "-o", output, program], {
       cwd: folder,
       env: { CGO_ENABLED: "0", GOTOOLCHAIN: "local", GOFLAGS: "-mod=mod" },
     });
-    await chmod(join(into, "bin"), 0o755);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

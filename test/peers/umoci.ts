@@ -1,9 +1,12 @@
-import { unpackDebian } from "./debian.ts";
+import { buildGo } from "./go.ts";
 import type { Peer } from "./program.ts";
+
+const module = "github.com/opencontainers/umoci";
+const version = "v0.6.0";
 
 export const umoci: Peer = {
   name: "umoci",
-  version: "testing",
-  fetch: (into) => unpackDebian(["umoci"], into),
-  program: "usr/bin/umoci",
+  version,
+  fetch: (into) => buildGo(module, version, `${module}/cmd/umoci`, into),
+  program: "bin/umoci",
 };

@@ -1,0 +1,41 @@
+// Fetches every peer of the suites up front, so that no test's time is that of a build: `node test/peers/fetch.ts`.
+import { availableParallelism } from "node:os";
+import { conformance } from "./conformance.ts";
+import { crane } from "./crane.ts";
+import { distribution } from "./distribution.ts";
+import { dockerRegistry } from "./docker-registry.ts";
+import { nodeRelease } from "./node.ts";
+import { olareg } from "./olareg.ts";
+import { oras } from "./oras.ts";
+import { type Peer, programOf } from "./program.ts";
+import { regctl } from "./regctl.ts";
+import { releaseOf } from "./release.ts";
+import { schema } from "./schema.ts";
+import { skopeo } from "./skopeo.ts";
+import { umoci } from "./umoci.ts";
+
+/** The longest first. */
+const peers: Peer[] = [
+  distribution,
+  crane,
+  oras,
+  umoci,
+  regctl,
+  olareg,
+  conformance,
+  schema,
+  skopeo,
+  dockerRegistry,
+  nodeRelease("22.18.0"),
+];
+
+/** A Go build takes every core by itself: two at a time are for the waits of downloads. */
+const workers = Array.from({ length: Math.min(2, availableParallelism()) }, async () => {
+  for (let peer = peers.shift(); peer !== undefined; peer = peers.shift()) {
+    const since = performance.now();
+    await programOf(peer);
+    const seconds = ((performance.now() - since) / 1000).toFixed(1);
+    console.log(`${peer.name} ${await releaseOf(peer)}: ${seconds} s`);
+  }
+});
+await Promise.all(workers);
