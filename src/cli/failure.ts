@@ -14,11 +14,11 @@ export class ReaderGone extends Error {}
 
 /**
  * `error:` what happened, `hint:` the next thing to do; the stack only where `verbose` asks for it.
- * Exit 2 for wrong use, 130 after Ctrl-C (`interrupted`), 3 for everything else.
+ * Exit 2 for wrong use, what `interrupted` says after a signal (130 after Ctrl-C), 3 for everything else.
  */
-export function failureOf(error: unknown, verbose: boolean, interrupted: boolean): Failure {
+export function failureOf(error: unknown, verbose: boolean, interrupted: number | undefined): Failure {
   if (error instanceof ReaderGone) return { text: "", exit: 0 };
-  if (interrupted && isAbort(error)) return { text: "stopped", exit: 130 };
+  if (interrupted !== undefined && isAbort(error)) return { text: "stopped", exit: interrupted };
   const lines = [`error: ${messageWithCauses(error)}`];
   if (error instanceof ImgvolError && error.hint !== undefined)
     lines.push(`hint: ${printableTo(error.hint, LONGEST)}`);

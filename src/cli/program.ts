@@ -20,7 +20,7 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
       try {
         exit = (await action(io, ...args)) ?? 0;
       } catch (error) {
-        const failure = failureOf(error, io.verbose, interrupt.signal.aborted);
+        const failure = failureOf(error, io.verbose, interrupt.exit);
         if (failure.text !== "") io.complain(failure.text);
         exit = failure.exit === 3 ? failed : failure.exit;
       }

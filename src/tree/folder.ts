@@ -3,20 +3,20 @@ import {
   type Dirent,
   lstatSync,
   readdirSync,
-  readFileSync,
   readlinkSync,
   realpathSync,
   type Stats,
   statSync,
 } from "node:fs";
 import { basename } from "node:path";
-import { BaseError, type Call, errno, printable } from "../base/index.ts";
+import { BaseError, type Call, printable } from "../base/index.ts";
 import type { Entry } from "../tar/index.ts";
 import { TreeError } from "./errors.ts";
-import { IGNORE_FILE, type Ignore, parseIgnore } from "./ignore.ts";
+import { IGNORE_FILE } from "./ignore.ts";
 import { entryMode, entryTime, type MetadataOptions } from "./metadata.ts";
 import { compareUtf8, orderKey } from "./order.ts";
 import { changed, fileBody, ReadingRoom, refuse } from "./read-file.ts";
+import { readIgnore } from "./read-ignore.ts";
 import type { Tree } from "./tree.ts";
 import { looksSecret, NameWatch, type Tell, unholdable, warning } from "./warn.ts";
 
@@ -91,7 +91,7 @@ class Walk {
   }
 
   async *entries(call: Call): AsyncGenerator<Entry> {
-    const ignore = this.#readIgnore();
+    const ignore = readIgnore(this.#full(IGNORE_FILE), this.#options.ignoreFile);
     this.#enter("", false);
     for (let level = this.#levels.at(-1); level !== undefined; level = this.#levels.at(-1)) {
       const item = level.items[level.next++];
@@ -110,23 +110,6 @@ class Walk {
         this.#enter(path, level.secret || looksSecret(path, item.name, true) !== undefined);
       }
     }
-  }
-
-  #readIgnore(): Ignore {
-    const named = this.#options.ignoreFile;
-    const path = named ?? this.#full(IGNORE_FILE);
-    let text: string;
-    try {
-      text = readFileSync(path, "utf8");
-    } catch (error) {
-      if (named === undefined && errno(error) === "ENOENT") return () => false;
-      throw new BaseError("file-unreadable", `cannot read the ignore file ${printable(path)}`, {
-        cause: error,
-        wrongUse: named !== undefined,
-      });
-    }
-    const ignore = parseIgnore(text, path);
-    return named === undefined ? (p, folder) => p === IGNORE_FILE || ignore(p, folder) : ignore;
   }
 
   /** Lists a folder and stands at its beginning. */

@@ -154,7 +154,7 @@ test("a message is short, whatever it quotes, and says a system error's code onc
   const failure = failureOf(
     new ImgvolError("file-unreadable", "cannot read x: EACCES", { cause }),
     false,
-    false,
+    undefined,
   );
   assert.equal(failure.text, "error: cannot read x: EACCES: permission denied, scandir 'x'");
 });
