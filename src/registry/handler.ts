@@ -1,15 +1,10 @@
 import { type HttpHandler, type HttpRequest, type HttpResponse, isAbort } from "../base/index.ts";
 import { errorAnswer, failureAnswer } from "./answer.ts";
-import { type Resource, repositoryName } from "./ask.ts";
+import { repositoryName } from "./ask.ts";
 import type { Backing } from "./backing.ts";
-import { deleteBlob, getBlob } from "./blobs.ts";
-import { listRepositories, version } from "./catalog.ts";
 import { RegistryError } from "./errors.ts";
-import { deleteManifest, getManifest, putManifest } from "./manifests.ts";
-import { listReferrers } from "./referrers.ts";
+import { ROUTES } from "./routes.ts";
 import { Sessions } from "./sessions.ts";
-import { listTags } from "./tags.ts";
-import { beginUpload, cancelUpload, continueUpload, finishUpload, uploadStatus } from "./uploads.ts";
 
 export interface RegistryOptions {
   /** Refuse every request that would change something. */
@@ -17,30 +12,6 @@ export interface RegistryOptions {
   /** Told of failures that are the server's own; clients see a 500 without the reason. */
   readonly onError?: (error: unknown, request: { readonly method: string; readonly path: string }) => void;
 }
-
-interface Route {
-  /** The path: first the repository's name, then the reference. */
-  readonly path: RegExp;
-  readonly methods: Readonly<Record<string, Resource>>;
-}
-
-/** distribution-spec, "Endpoints". The first row that fits is taken; HEAD is GET without the body. */
-const ROUTES: readonly Route[] = [
-  { path: /^\/v2\/?$/, methods: { GET: version } },
-  { path: /^\/v2\/_catalog$/, methods: { GET: listRepositories } },
-  { path: /^\/v2\/(.+)\/tags\/list$/, methods: { GET: listTags } },
-  {
-    path: /^\/v2\/(.+)\/manifests\/([^/]*)$/,
-    methods: { GET: getManifest, PUT: putManifest, DELETE: deleteManifest },
-  },
-  { path: /^\/v2\/(.+)\/blobs\/uploads\/?$/, methods: { POST: beginUpload } },
-  {
-    path: /^\/v2\/(.+)\/blobs\/uploads\/([^/]+)$/,
-    methods: { GET: uploadStatus, PATCH: continueUpload, PUT: finishUpload, DELETE: cancelUpload },
-  },
-  { path: /^\/v2\/(.+)\/blobs\/([^/]*)$/, methods: { GET: getBlob, DELETE: deleteBlob } },
-  { path: /^\/v2\/(.+)\/referrers\/([^/]*)$/, methods: { GET: listReferrers } },
-];
 
 /** A registry, ready to be served; dispose frees uploads that never ended. The backing stays open. */
 export interface RegistryHandler extends AsyncDisposable {
