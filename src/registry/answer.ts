@@ -20,6 +20,8 @@ const ANSWERS: Readonly<
   "tag-invalid": [400, "MANIFEST_INVALID"],
   "page-invalid": [400, "UNSUPPORTED"],
   "read-only": [403, "DENIED"],
+  unauthorized: [401, "UNAUTHORIZED"],
+  "logins-exhausted": [429, "TOOMANYREQUESTS"],
   // Somebody else has deleted it since it was found.
   "not-found": [404, "MANIFEST_UNKNOWN"],
   "method-unsupported": [405, "UNSUPPORTED"],
@@ -35,6 +37,9 @@ const ANSWERS: Readonly<
   "host-refused": [421, "DENIED"],
   "origin-refused": [403, "DENIED"],
 };
+
+/** By this some clients know that what they found is a registry. */
+export const API_VERSION = { "docker-distribution-api-version": "registry/2.0" } as const;
 
 /** The answer to an error that a client may see; undefined for one that is the server's own. */
 export function errorAnswer(error: unknown): HttpResponse | undefined {

@@ -15,6 +15,10 @@ export type RegistryCode =
   | "tag-invalid"
   | "page-invalid"
   | "read-only"
+  | "unauthorized"
+  | "logins-exhausted"
+  | "htpasswd-invalid"
+  | "htpasswd-unreadable"
   | "method-unsupported"
   | "path-unknown"
   | "registry-locked"
@@ -28,7 +32,12 @@ export class RegistryError extends ImgvolError<RegistryCode> {
   constructor(
     code: RegistryCode,
     message: string,
-    more: { hint?: string; cause?: unknown; headers?: Readonly<Record<string, string>> } = {},
+    more: {
+      hint?: string;
+      cause?: unknown;
+      wrongUse?: boolean;
+      headers?: Readonly<Record<string, string>>;
+    } = {},
   ) {
     super(code, message, more);
     this.headers = more.headers ?? {};

@@ -1,5 +1,5 @@
 import { type HttpHandler, type HttpRequest, type HttpResponse, isAbort } from "../base/index.ts";
-import { errorAnswer, failureAnswer } from "./answer.ts";
+import { API_VERSION, errorAnswer, failureAnswer } from "./answer.ts";
 import { repositoryName } from "./ask.ts";
 import type { Backing } from "./backing.ts";
 import { RegistryError } from "./errors.ts";
@@ -75,6 +75,6 @@ function decoded(path: string): string {
 }
 
 function finish(request: HttpRequest, answer: HttpResponse): HttpResponse {
-  const headers = { "docker-distribution-api-version": "registry/2.0", ...answer.headers };
+  const headers = { ...API_VERSION, ...answer.headers };
   return request.method === "HEAD" ? { status: answer.status, headers } : { ...answer, headers };
 }
