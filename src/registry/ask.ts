@@ -40,6 +40,19 @@ export async function repositoryOf({ backing, name, call }: Ask): Promise<Reposi
   throw new RegistryError("name-unknown", `there is no repository ${name}`);
 }
 
+/** What a tag or digest names, for a client that will rely on it, or undefined. Not from within the gate. */
+export async function told(
+  repository: Repository,
+  tagOrDigest: string,
+  call: Call,
+): Promise<Descriptor | undefined> {
+  return await repository.gate.shared(async () => {
+    const found = await find(repository, tagOrDigest, call);
+    if (found !== undefined) repository.recent.note(found.digest);
+    return found;
+  });
+}
+
 /** What a tag or digest names in a store, or undefined. */
 export async function find(
   repository: Repository,

@@ -1,5 +1,7 @@
 import type { ByteSource, Call } from "../base/index.ts";
 import type { Descriptor, Digest, Store } from "../oci/index.ts";
+import type { Gate } from "./gate.ts";
+import type { Recent } from "./recent.ts";
 
 /** Where a registry keeps its repositories: the port that `memoryBacking` and `folderBacking` implement. */
 export interface Backing extends AsyncDisposable {
@@ -26,6 +28,9 @@ export interface Repository {
   readonly store: Store;
   /** What the store's content is: a manifest that was pushed as such, or just bytes that look like one. */
   readonly manifests: ManifestRecords;
+  /** Passed by all who add, rely on, or take away content. */
+  readonly gate: Gate;
+  readonly recent: Recent;
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { HttpResponse } from "../base/index.ts";
 import type { Descriptor } from "../oci/index.ts";
-import { type Ask, digestIn, find, repositoryOf } from "./ask.ts";
+import { type Ask, digestIn, find, repositoryOf, told } from "./ask.ts";
 import type { Repository } from "./backing.ts";
 import { RegistryError } from "./errors.ts";
 import { type Part, partOf } from "./range.ts";
@@ -8,7 +8,7 @@ import { type Part, partOf } from "./range.ts";
 /** GET and HEAD /v2/NAME/blobs/DIGEST (distribution-spec, "Pulling blobs"). */
 export async function getBlob(ask: Ask): Promise<HttpResponse> {
   const repository = await repositoryOf(ask);
-  const blob = await blobIn(repository, ask);
+  const blob = known(await told(repository, digestIn(ask.reference), ask.call), ask);
   const etag = `"${blob.digest}"`;
   const headers = {
     "content-type": "application/octet-stream",
@@ -43,21 +43,22 @@ export async function getBlob(ask: Ask): Promise<HttpResponse> {
 /** DELETE /v2/NAME/blobs/DIGEST (distribution-spec, "Deleting blobs"). */
 export async function deleteBlob(ask: Ask): Promise<HttpResponse> {
   const repository = await repositoryOf(ask);
-  const blob = await blobIn(repository, ask);
+  const digest = digestIn(ask.reference);
   const deletes = repository.store.can.delete;
   if (deletes === undefined) {
     throw new RegistryError("method-unsupported", `${repository.store.origin} deletes nothing`);
   }
-  await deletes.delete(blob, ask.call);
-  // It may have been a manifest, too.
-  await repository.manifests.delete(blob.digest);
-  return { status: 202, headers: { "docker-content-digest": blob.digest } };
+  await repository.gate.exclusive(async () => {
+    await deletes.delete(known(await find(repository, digest, ask.call), ask), ask.call);
+    // It may have been a manifest, too.
+    await repository.manifests.delete(digest);
+  });
+  return { status: 202, headers: { "docker-content-digest": digest } };
 }
 
-async function blobIn(repository: Repository, { reference, call }: Ask): Promise<Descriptor> {
-  const blob = await find(repository, digestIn(reference), call);
+function known(blob: Descriptor | undefined, { name, reference }: Ask): Descriptor {
   if (blob !== undefined) return blob;
-  throw new RegistryError("blob-unknown", `${repository.name} has no blob ${reference}`);
+  throw new RegistryError("blob-unknown", `${name} has no blob ${reference}`);
 }
 
 async function* readPart(

@@ -7,6 +7,8 @@ import type { Backing, Repository } from "./backing.ts";
 import { RegistryError } from "./errors.ts";
 import { folderRecords, sweepRecords } from "./folder-records.ts";
 import { folderSpool, isSpool } from "./folder-spool.ts";
+import { Gate } from "./gate.ts";
+import { Recent } from "./recent.ts";
 
 /**
  * Repositories in a folder, each an OCI image layout of its own, `DIR/NAME/_layout`, that every tool can read. No part
@@ -26,7 +28,7 @@ export async function folderBacking(dir: string): Promise<Backing> {
     const store = await openLayout(join(home, "_layout"), { create }, quietCall());
     // Here, not when the server starts: there may be thousands of repositories, and this one is not written to yet.
     await sweepRecords(home);
-    return { name, store, manifests: folderRecords(home) };
+    return { name, store, manifests: folderRecords(home), gate: new Gate(name), recent: new Recent() };
   }
 
   function kept(name: string, create: boolean): Promise<Repository> {

@@ -1,4 +1,4 @@
-import { BaseError, collect, fromBytes, type HttpResponse } from "../base/index.ts";
+import { BaseError, type Call, collect, fromBytes, type HttpResponse } from "../base/index.ts";
 import {
   type Descriptor,
   digester,
@@ -18,7 +18,11 @@ import { RegistryError } from "./errors.ts";
 /** GET and HEAD /v2/NAME/manifests/REFERENCE (distribution-spec, "Pulling manifests"). */
 export async function getManifest(ask: Ask): Promise<HttpResponse> {
   const repository = await repositoryOf(ask);
-  const d = await manifestIn(repository, ask);
+  const d = await repository.gate.shared(async () => {
+    const found = await manifestIn(repository, ask);
+    repository.recent.note(found.digest);
+    return found;
+  });
   const etag = `"${d.digest}"`;
   const headers = {
     "content-type": d.mediaType,
@@ -47,12 +51,16 @@ export async function putManifest(ask: Ask): Promise<HttpResponse> {
   if (isDigest(reference) && digest !== reference) {
     throw new StoreError("digest-mismatch", `the manifest is ${digest}, not ${reference}`);
   }
-  if (read.kind === "manifest") await checkContent(read, ask);
   const repository = await ask.backing.create(name, call);
   const d: Descriptor = { mediaType: read.mediaType, digest, size: bytes.length };
-  await repository.manifests.set(recordOf(read, d));
-  await repository.store.put(d, fromBytes(bytes), call);
-  for (const tag of tags) await repository.store.tag(tag, d, call);
+  // From the look at its content to the last tag: nothing of it goes meanwhile.
+  await repository.gate.shared(async () => {
+    if (read.kind === "manifest") await checkContent(read, repository, call);
+    repository.recent.note(digest);
+    await repository.manifests.set(recordOf(read, d));
+    await repository.store.put(d, fromBytes(bytes), call);
+    for (const tag of tags) await repository.store.tag(tag, d, call);
+  });
   return {
     status: 201,
     headers: {
@@ -69,15 +77,14 @@ export async function deleteManifest(ask: Ask): Promise<HttpResponse> {
   const { reference, call } = ask;
   const repository = await repositoryOf(ask);
   const { store } = repository;
-  const d = await manifestIn(repository, ask);
   const deletes = store.can.delete;
   if (deletes === undefined) throw new RegistryError("method-unsupported", `${store.origin} deletes nothing`);
-  if (!isDigest(reference)) {
-    await deletes.untag(reference, call);
-    return { status: 202, headers: {} };
-  }
-  await deletes.delete(d, call);
-  await repository.manifests.delete(d.digest);
+  await repository.gate.exclusive(async () => {
+    const d = await manifestIn(repository, ask);
+    if (!isDigest(reference)) return await deletes.untag(reference, call);
+    await deletes.delete(d, call);
+    await repository.manifests.delete(d.digest);
+  });
   return { status: 202, headers: {} };
 }
 
@@ -111,13 +118,12 @@ function contentType({ request }: Ask): string | undefined {
  * Everything an image needs must be there before it can be pulled. Left out: layers that are not distributed, the
  * subject, and an index's manifests (a copy of some platforms only is a valid index).
  */
-async function checkContent(manifest: Manifest, { backing, name, call }: Ask): Promise<void> {
-  const repository = await backing.find(name, call);
+async function checkContent(manifest: Manifest, repository: Repository, call: Call): Promise<void> {
   for (const d of [manifest.config, ...manifest.layers]) {
     if (d.urls !== undefined || /\.nondistributable\.|\.foreign\./.test(d.mediaType)) continue;
-    const found = repository === undefined ? undefined : await find(repository, d.digest, call);
+    const found = await find(repository, d.digest, call);
     if (found === undefined) {
-      throw new RegistryError("manifest-blob-unknown", `${name} has no blob ${d.digest}`, {
+      throw new RegistryError("manifest-blob-unknown", `${repository.name} has no blob ${d.digest}`, {
         hint: "push the config and the layers before the manifest",
       });
     }

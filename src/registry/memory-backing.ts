@@ -2,6 +2,8 @@ import { BaseError } from "../base/index.ts";
 import type { Digest } from "../oci/index.ts";
 import { memoryStore } from "../store/index.ts";
 import type { Backing, ManifestRecord, ManifestRecords, Repository, Spool } from "./backing.ts";
+import { Gate } from "./gate.ts";
+import { Recent } from "./recent.ts";
 
 const SPOOL_LIMIT = 512 * 1024 * 1024;
 
@@ -14,7 +16,13 @@ export function memoryBacking(): Backing {
     async create(name) {
       const there = repositories.get(name);
       if (there !== undefined) return there;
-      const made = { name, store: memoryStore(`memory/${name}`), manifests: memoryRecords() };
+      const made: Repository = {
+        name,
+        store: memoryStore(`memory/${name}`),
+        manifests: memoryRecords(),
+        gate: new Gate(name),
+        recent: new Recent(),
+      };
       repositories.set(name, made);
       return made;
     },

@@ -1,6 +1,6 @@
 import type { HttpResponse } from "../base/index.ts";
 import { type Descriptor, type Digest, digester, StoreError } from "../oci/index.ts";
-import { type Ask, digestIn, find, repositoryName } from "./ask.ts";
+import { type Ask, digestIn, find, repositoryName, told } from "./ask.ts";
 import type { Repository } from "./backing.ts";
 import { RegistryError } from "./errors.ts";
 import { chunkRange } from "./range.ts";
@@ -67,8 +67,11 @@ async function keep({ spool, hash }: Session, digest: Digest, { backing, name, c
   const known = digest.startsWith("sha256:") ? hash?.digest() : undefined;
   if (known !== undefined && known !== digest) throw mismatch(known, digest);
   const repository = await backing.create(name, call);
-  if (known !== undefined && (await spool.adopt(repository, digest))) return;
-  await repository.store.put({ mediaType: OCTETS, digest, size: spool.size }, spool, call);
+  await repository.gate.shared(async () => {
+    repository.recent.note(digest);
+    if (known !== undefined && (await spool.adopt(repository, digest))) return;
+    await repository.store.put({ mediaType: OCTETS, digest, size: spool.size }, spool, call);
+  });
 }
 
 /** DELETE /v2/NAME/blobs/uploads/ID: forgets what came so far. */
@@ -111,7 +114,10 @@ async function putWhole(ask: Ask, digest: Digest): Promise<HttpResponse> {
     });
   }
   const blob: Descriptor = { mediaType: OCTETS, digest, size: Number(length) };
-  const { store } = await ask.backing.create(ask.name, call);
+  const { store, gate, recent } = await ask.backing.create(ask.name, call);
+  // A client's bytes may take hours, and pass outside the gate. What is there already stays for the while of `recent`.
+  const note = (): Promise<void> => gate.shared(async () => recent.note(digest));
+  await note();
   let opened = false;
   const once = (offset: number): AsyncIterable<Uint8Array> => {
     if (opened || offset !== 0) throw new Error("the body of a request can be read only once");
@@ -121,6 +127,7 @@ async function putWhole(ask: Ask, digest: Digest): Promise<HttpResponse> {
   await store.put(blob, { size: blob.size, open: once }, call);
   // A store that has the blob need not read it again; the client's claim is checked all the same.
   if (!opened) await verify(request.body, digest);
+  await note();
   return created(ask.name, digest);
 }
 
@@ -139,25 +146,35 @@ function mismatch(found: Digest, wanted: Digest): StoreError {
 async function mounted(ask: Ask, digest: Digest, from: string | null): Promise<boolean> {
   const { backing, call } = ask;
   const there = await backing.find(ask.name, call);
-  if (there !== undefined && (await find(there, digest, call)) !== undefined) return true;
+  if (there !== undefined && (await told(there, digest, call)) !== undefined) return true;
   for await (const name of from === null ? backing.names(call) : [repositoryName(from)]) {
     const source = await backing.find(name, call);
     const blob = source === undefined ? undefined : await find(source, digest, call);
     if (source === undefined || blob === undefined) continue;
-    await link(await backing.create(ask.name, call), source, { ...blob, mediaType: OCTETS }, ask);
-    return true;
+    if (await link(await backing.create(ask.name, call), source, { ...blob, mediaType: OCTETS }, ask))
+      return true;
   }
   return false;
 }
 
+/** False where the source lost it meanwhile: its gate is not ours to hold, two mounts could wait for each other. */
 async function link(
   to: Repository,
   from: Repository,
   blob: Descriptor,
   { backing, call }: Ask,
-): Promise<void> {
-  if (await backing.link(to, from, blob.digest)) return;
-  await to.store.put(blob, { size: blob.size, open: (at, c) => from.store.read(blob, c, at) }, call);
+): Promise<boolean> {
+  return await to.gate.shared(async () => {
+    to.recent.note(blob.digest);
+    if (await backing.link(to, from, blob.digest)) return true;
+    try {
+      await to.store.put(blob, { size: blob.size, open: (at, c) => from.store.read(blob, c, at) }, call);
+      return true;
+    } catch (error) {
+      if (error instanceof StoreError && error.code === "not-found") return false;
+      throw error;
+    }
+  });
 }
 
 function created(name: string, digest: Digest): HttpResponse {
