@@ -2,10 +2,11 @@ import dns from "node:dns";
 import type { Agent, RequestOptions, request } from "node:http";
 import type { LookupFunction } from "node:net";
 import { isPrivateAddress, literalAddress } from "./address.ts";
+import { limitConnecting } from "./connect-timeout.ts";
 import { BaseError } from "./errors.ts";
 import { nodeHttp, nodeHttps } from "./node-http.ts";
 import { type Environment, proxyAuthorization, proxyFor } from "./proxy.ts";
-import { trust } from "./trust.ts";
+import { type OwnCertificates, trust } from "./trust.ts";
 import { tunnelAgent } from "./tunnel.ts";
 
 export interface NetworkOptions {
@@ -15,6 +16,21 @@ export interface NetworkOptions {
   readonly lookup?: LookupFunction;
   /** Which addresses a redirect from a public host may not lead to. Default: {@link isPrivateAddress}. */
   readonly isPrivate?: (address: string) => boolean;
+}
+
+/**
+ * How one origin is reached, where that differs from all others. Its authorities are trusted wherever it sends us: a blob store or
+ * token server has the same ones. All else is for this origin alone.
+ */
+export interface OriginOptions extends OwnCertificates {
+  /** As `URL.origin` gives it. */
+  readonly origin: string;
+  /** Does not check who answers. */
+  readonly skipVerify?: boolean;
+  /** The longest wait for a connection, in milliseconds. Default: the request's idle timeout. */
+  readonly connectTimeout?: number;
+  /** Instead of what the environment says. */
+  readonly proxy?: URL;
 }
 
 /** How a request gets to its URL: `node:http`'s options of the connection. */
@@ -33,13 +49,28 @@ export class Network implements Disposable {
   readonly isPrivate: (address: string) => boolean;
   readonly #env: Environment;
   readonly #lookup: LookupFunction;
-  readonly #agents = new Map<string, Agent>();
+  #agents = new Map<string, Agent>();
   #secure: ReturnType<typeof trust> | undefined;
+  #own: OriginOptions | undefined;
+  #base: Network | undefined;
+  #views = 0;
+  /** Tells the agents of one view from those of others. */
+  #mark = "";
 
   constructor(options: NetworkOptions = {}) {
     this.#env = options.env ?? process.env;
     this.#lookup = options.lookup ?? (dns.lookup as LookupFunction);
     this.isPrivate = options.isPrivate ?? isPrivateAddress;
+  }
+
+  /** The same network, that knows one origin better. Its connections end with those of this one. */
+  knowing(own: OriginOptions): Network {
+    const view = new Network({ env: this.#env, lookup: this.#lookup, isPrivate: this.isPrivate });
+    view.#agents = this.#agents;
+    view.#own = own;
+    view.#base = this;
+    view.#mark = `${this.#mark}${++this.#views} `;
+    return view;
   }
 
   /**
@@ -52,14 +83,15 @@ export class Network implements Disposable {
     const secure = url.protocol === "https:";
     const literal = literalAddress(url.hostname);
     if (publicOnly && literal !== undefined && this.isPrivate(literal)) throw leadsInside(url.host);
-    const proxy = proxyFor(url, this.#env);
+    const own = this.#own?.origin === url.origin ? this.#own : undefined;
+    const proxy = own?.proxy ?? proxyFor(url, this.#env);
     const connection = {
       host: literal ?? url.hostname,
       port: url.port || (secure ? 443 : 80),
       path: `${url.pathname}${url.search}`,
       headers: { host: url.host },
       maxHeaderSize: HEADER_BYTES,
-      agent: this.#agent(secure, proxy, publicOnly),
+      agent: this.#agent(secure, proxy, publicOnly, own),
     };
     const direct = proxy === undefined;
     if (direct || secure)
@@ -73,7 +105,7 @@ export class Network implements Disposable {
         port: proxy.port || (proxy.protocol === "https:" ? 443 : 80),
         path: `${url.origin}${connection.path}`,
         headers: { ...connection.headers, ...proxyAuthorization(proxy) },
-        agent: this.#agent(proxy.protocol === "https:", undefined, false),
+        agent: this.#agent(proxy.protocol === "https:", undefined, false, undefined),
       },
     };
   }
@@ -84,9 +116,14 @@ export class Network implements Disposable {
     this.#agents.clear();
   }
 
-  #agent(secure: boolean, tunnel: URL | undefined, publicOnly: boolean): Agent {
+  #agent(
+    secure: boolean,
+    tunnel: URL | undefined,
+    publicOnly: boolean,
+    own: OriginOptions | undefined,
+  ): Agent {
     const via = secure ? tunnel : undefined;
-    const key = `${secure} ${publicOnly} ${via?.href ?? ""}`;
+    const key = `${this.#mark}${own?.origin ?? ""} ${secure} ${publicOnly} ${via?.href ?? ""}`;
     let agent = this.#agents.get(key);
     if (agent === undefined) {
       const options = {
@@ -97,13 +134,22 @@ export class Network implements Disposable {
       };
       if (!secure) agent = new (nodeHttp().Agent)(options);
       else {
-        this.#secure ??= trust(this.#env);
-        const tls = { ...options, secureContext: this.#secure };
+        const secureContext = own === undefined ? this.#trust() : trust(this.#env, own);
+        const tls = { ...options, secureContext, ...(own?.skipVerify ? { rejectUnauthorized: false } : {}) };
         agent = via === undefined ? new (nodeHttps().Agent)(tls) : tunnelAgent(via, tls);
       }
+      if (own?.connectTimeout !== undefined) limitConnecting(agent, own.connectTimeout);
       this.#agents.set(key, agent);
     }
     return agent;
+  }
+
+  /** For every origin but the one that is known better. */
+  #trust(): ReturnType<typeof trust> {
+    const ca = this.#own?.ca ?? [];
+    if (this.#base !== undefined && ca.length === 0) return this.#base.#trust();
+    this.#secure ??= trust(this.#env, { ca });
+    return this.#secure;
   }
 
   readonly #publicLookup: LookupFunction = (hostname, options, callback) => {

@@ -35,7 +35,7 @@ function excluded(url: URL, list: string | undefined): boolean {
     if (entry === "" || entry === "*") return entry === "*";
     if (entry.includes("/")) return inBlock(host, entry);
     const [, name = "", only] = /^(.*?|\[.*\])(?::(\d+))?$/.exec(entry.toLowerCase()) ?? [];
-    if (isIP(entry) !== 0) return literalAddress(host) === entry.toLowerCase();
+    if (isIP(entry) !== 0) return inBlock(host, `${entry}/${isIP(entry) === 4 ? 32 : 128}`);
     if (only !== undefined && only !== port) return false;
     const suffix = name.replace(/^\*?\./, "");
     return suffix !== "" && (host === suffix || host.endsWith(`.${suffix}`));

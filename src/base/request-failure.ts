@@ -1,7 +1,7 @@
 import { BaseError, errno, ImgvolError, isAbort, messageOf } from "./errors.ts";
+import { tlsFailed } from "./tls-failure.ts";
 
 const TLS_CODE = /^(?:ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_MISMATCH|EPROTO)/;
-const PLAIN_ANSWER = /wrong version number|packet length too long|http request/i;
 
 /**
  * Turns what went wrong on a connection into a coded error that names the host and port. Errors that are coded already, and
@@ -37,7 +37,14 @@ export function describeFailure(error: unknown, url: URL): unknown {
     case "ECONNRESET":
     case "EPIPE":
     case "ERR_STREAM_PREMATURE_CLOSE":
-      return failed(`${host} closed the connection too early`, error, "try again");
+      return failed(
+        `${host} closed the connection too early`,
+        error,
+        // Some servers end TLS so, without a word, where a client shows no certificate.
+        url.protocol === "https:"
+          ? "try again; if it always does, it may want a client certificate"
+          : "try again",
+      );
     case "ERR_INVALID_CHAR":
     case "ERR_HTTP_INVALID_HEADER_VALUE":
       return error;
@@ -48,31 +55,4 @@ export function describeFailure(error: unknown, url: URL): unknown {
 
 function failed(message: string, cause: unknown, hint: string): BaseError {
   return new BaseError("connection-failed", message, { hint, cause });
-}
-
-function tlsFailed(host: string, code: string, cause: unknown): BaseError {
-  if (answeredInPlain(cause)) {
-    return new BaseError("tls-failed", `${host} speaks plain HTTP, not HTTPS`, { cause });
-  }
-  return new BaseError(
-    "tls-failed",
-    `${host}: its certificate or TLS was not accepted: ${messageOf(cause)} (${code})`,
-    {
-      hint: "if a company's own authority signed it, name its PEM file in SSL_CERT_FILE",
-      cause,
-    },
-  );
-}
-
-/** Whether an error, or its cause, means that plain HTTP was heard where TLS was spoken. */
-export function answeredInPlain(error: unknown): boolean {
-  for (let e: unknown = error, depth = 0; e instanceof Error && depth < 4; e = e.cause, depth++) {
-    const code = errno(e) ?? "";
-    if (
-      (code === "EPROTO" || code.startsWith("ERR_SSL_")) &&
-      PLAIN_ANSWER.test(`${e.message} ${code.replaceAll("_", " ")}`)
-    )
-      return true;
-  }
-  return false;
 }

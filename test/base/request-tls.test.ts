@@ -175,6 +175,12 @@ const routes: readonly [string, Record<string, string>, boolean][] = [
   ["https://10.1.2.3/", { HTTPS_PROXY: P, NO_PROXY: "10.0.0.0/8" }, false],
   ["https://11.1.2.3/", { HTTPS_PROXY: P, NO_PROXY: "10.0.0.0/8,11.1.2.4" }, true],
   ["https://[fd00::1]/", { HTTPS_PROXY: P, NO_PROXY: "fd00::/8" }, false],
+  ["https://[fd00::1]/", { HTTPS_PROXY: P, NO_PROXY: "fd00:0::0001" }, false],
+  ["https://[fd00::1]/", { HTTPS_PROXY: P, NO_PROXY: "[fd00::1]:444" }, true],
+  ["https://[fd00::1]:444/", { HTTPS_PROXY: P, NO_PROXY: "[fd00::1]:444" }, false],
+  ["https://10.1.2.3:5000/", { HTTPS_PROXY: P, NO_PROXY: "10.1.2.3:5000" }, false],
+  ["https://a.b.example/", { HTTPS_PROXY: P, NO_PROXY: "*.b.example" }, false],
+  ["https://b.c.example/", { HTTPS_PROXY: P, NO_PROXY: "*.b.example" }, true],
   ["https://a.example/", { HTTPS_PROXY: P, NO_PROXY: "10.0.0.0/99,/,x/y,::/abc" }, true],
 ];
 for (const [url, env, proxied] of routes) {

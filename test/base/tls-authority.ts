@@ -1,0 +1,79 @@
+// An authority and what it signed: a server (registry.example, localhost, 127.0.0.1; from 2020 to 2120), the same one expired in
+// 2021, and a client. Keys and all are public, and good for tests alone. Made by `openssl genpkey -algorithm EC -pkeyopt
+// ec_paramgen_curve:prime256v1`, `openssl req -new` and `openssl ca -startdate 20200101000000Z -enddate 21200101000000Z` with
+// basicConstraints=CA:TRUE, extendedKeyUsage=serverAuth and clientAuth.
+
+export const authority: string = `-----BEGIN CERTIFICATE-----
+MIIBVTCB/KADAgECAgIQADAKBggqhkjOPQQDAjAZMRcwFQYDVQQDDA5UZXN0IEF1
+dGhvcml0eTAgFw0yMDAxMDEwMDAwMDBaGA8yMTIwMDEwMTAwMDAwMFowGTEXMBUG
+A1UEAwwOVGVzdCBBdXRob3JpdHkwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATk
+LcAmZNB5z1bQNiSfQfubdNwO4VZ3UUpbBioC9mq67QzO51xaV5W3VGGbjsToYszd
+vJnhV1A9WlkVCBtTgTXuozIwMDAPBgNVHRMBAf8EBTADAQH/MB0GA1UdDgQWBBQv
+ECfiJnAwKE1MSOx48BhlylfKGjAKBggqhkjOPQQDAgNIADBFAiBXSE2xTRQ8qHhq
+sv9Rz8Wel2KTT7WWUrOMKE9nhAVDrgIhAN3L13pgZsZEnwoZ8JLbKfrMrnlEjb/I
+H4zXe38L4XZj
+-----END CERTIFICATE-----
+`;
+
+export const server: { readonly cert: string; readonly key: string } = {
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBrTCCAVOgAwIBAgICEAEwCgYIKoZIzj0EAwIwGTEXMBUGA1UEAwwOVGVzdCBB
+dXRob3JpdHkwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBsxGTAX
+BgNVBAMMEHJlZ2lzdHJ5LmV4YW1wbGUwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC
+AARCIJ+ikS7bq4faJFhtCb24HCslFp8pK042UdSagKYvB2tDljSZuokNGUmswgqt
+tK/GZ0suGjEWdgahakzjDs75o4GGMIGDMCwGA1UdEQQlMCOCEHJlZ2lzdHJ5LmV4
+YW1wbGWCCWxvY2FsaG9zdIcEfwAAATATBgNVHSUEDDAKBggrBgEFBQcDATAdBgNV
+HQ4EFgQUyIWLtWgbyzcfU3RZ4W2IhnWO5zMwHwYDVR0jBBgwFoAULxAn4iZwMChN
+TEjsePAYZcpXyhowCgYIKoZIzj0EAwIDSAAwRQIhAL8uxN80sN/CzquYMMOJ5g1T
+P4F66ul8TOZpQoEb7KmzAiB5nBWo29WqLE+57VGpcENsq3X0Kh5bhdsjkWnXPoid
+4g==
+-----END CERTIFICATE-----
+`,
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg7dzmKvn/F/W4vOX4
+hqa4zh6i2JXv6hiesg9FFarADrWhRANCAARCIJ+ikS7bq4faJFhtCb24HCslFp8p
+K042UdSagKYvB2tDljSZuokNGUmswgqttK/GZ0suGjEWdgahakzjDs75
+-----END PRIVATE KEY-----
+`,
+};
+
+export const expired: { readonly cert: string; readonly key: string } = {
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBrDCCAVGgAwIBAgICEAIwCgYIKoZIzj0EAwIwGTEXMBUGA1UEAwwOVGVzdCBB
+dXRob3JpdHkwHhcNMjAwMTAxMDAwMDAwWhcNMjEwMTAxMDAwMDAwWjAbMRkwFwYD
+VQQDDBByZWdpc3RyeS5leGFtcGxlMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE
+usN6+T5AcTnB72RtfzN1zjog13cXQR5Qe91hKmXQJI6820Zg1tj0cRSsrkdOqIjp
+nAwPgB0ewQM6APv+yF6jr6OBhjCBgzAsBgNVHREEJTAjghByZWdpc3RyeS5leGFt
+cGxlgglsb2NhbGhvc3SHBH8AAAEwEwYDVR0lBAwwCgYIKwYBBQUHAwEwHQYDVR0O
+BBYEFJVEauYETyl4iZDFaZeOzlyjz3kmMB8GA1UdIwQYMBaAFC8QJ+ImcDAoTUxI
+7HjwGGXKV8oaMAoGCCqGSM49BAMCA0kAMEYCIQCPlCc92/iHU2Ka+31Mdxa26Rbq
+HAabDiwvZL1NthL1uwIhALkq5Eh7ZscYDxnNAQ01WjgDGwAC769nUvlbuMimukFY
+-----END CERTIFICATE-----
+`,
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgjcCQ7zJFVdLh7M1s
+B8khf+Loc37tw3MzPSZlAciB2sShRANCAAS6w3r5PkBxOcHvZG1/M3XOOiDXdxdB
+HlB73WEqZdAkjrzbRmDW2PRxFKyuR06oiOmcDA+AHR7BAzoA+/7IXqOv
+-----END PRIVATE KEY-----
+`,
+};
+
+export const client: { readonly cert: string; readonly key: string } = {
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBczCCARqgAwIBAgICEAMwCgYIKoZIzj0EAwIwGTEXMBUGA1UEAwwOVGVzdCBB
+dXRob3JpdHkwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBIxEDAO
+BgNVBAMMB3NvbWVvbmUwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAARMI7uIJhLA
+QylNv14kNvOtqbVVy3PyMJlhrT1o2aDVutqw7ihJ1Mw8vNmqU9acJMI+AL9W8qTJ
+o8OKID9P1bbQo1cwVTATBgNVHSUEDDAKBggrBgEFBQcDAjAdBgNVHQ4EFgQUm5ib
+ANkMd5+fb7Y9AL2yTRQZyhgwHwYDVR0jBBgwFoAULxAn4iZwMChNTEjsePAYZcpX
+yhowCgYIKoZIzj0EAwIDRwAwRAIgcEZhZ8ccVx1n9XWke0/qlcMj+KSjG5RHTZTH
+xkyU/BkCIHyMllM1hb8ZdIRFwlg/pUaA/PFyWYz00wxYFZ1hRpxg
+-----END CERTIFICATE-----
+`,
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgYBVrTXHKOpJf2iRi
+NBb1h/orqXKtjMEjA7KveHZxzPShRANCAARMI7uIJhLAQylNv14kNvOtqbVVy3Py
+MJlhrT1o2aDVutqw7ihJ1Mw8vNmqU9acJMI+AL9W8qTJo8OKID9P1bbQ
+-----END PRIVATE KEY-----
+`,
+};
