@@ -28,6 +28,7 @@ export interface Capabilities {
   readonly tags?: Tags;
   readonly delete?: Deletes;
   readonly referrers?: Referrers;
+  readonly roots?: Roots;
   readonly mount?: BlobMount;
 }
 
@@ -43,8 +44,20 @@ export interface Deletes {
 }
 
 export interface Referrers {
-  /** The manifests whose `subject` is `subject`. */
-  referrers(subject: Digest, call: Call): AsyncIterable<Descriptor>;
+  /** The manifests whose `subject` is `subject`, with their artifactType and annotations; of one type where it is given. */
+  referrers(subject: Digest, call: Call, artifactType?: string): AsyncIterable<Descriptor>;
+  /**
+   * Sees to it that a manifest which is there is listed among the referrers of its subject. Absent where a store knows by
+   * itself; a copy calls it for every manifest that has a subject.
+   */
+  enlist?(subject: Digest, d: Descriptor, call: Call): Promise<void>;
+}
+
+/** Where other tools start reading a layout or an archive: what its index.json lists, with a tag or without. */
+export interface Roots {
+  list(call: Call): AsyncIterable<Descriptor>;
+  /** Lists a manifest that is there, without a tag. An archive becomes a file, or another one, by this or by a tag. */
+  add(d: Descriptor, call: Call): Promise<void>;
 }
 
 export interface BlobMount {

@@ -3,6 +3,7 @@ import { type Call, collect, errno, fromFile } from "../base/index.ts";
 import {
   type Descriptor,
   type Digest,
+  isDigest,
   isObject,
   MediaType,
   parseDescriptor,
@@ -13,7 +14,7 @@ import {
 export const REF_NAME = "org.opencontainers.image.ref.name";
 
 /** An index.json with a hundred thousand tags is about 25 MB. */
-const INDEX_LIMIT = 64 * 1024 * 1024;
+export const INDEX_LIMIT: number = 64 * 1024 * 1024;
 
 type Json = { readonly [key: string]: unknown };
 
@@ -35,7 +36,11 @@ export const EMPTY_INDEX: LayoutIndex = {
 
 /** @throws StoreError `store-invalid` where the file is missing, or is no index */
 export async function readIndex(path: string, call: Call): Promise<LayoutIndex> {
-  const { json, indent } = await readJson(path, call, INDEX_LIMIT);
+  return indexOf(await readJson(path, call, INDEX_LIMIT), path);
+}
+
+/** The index that lies at `path`, once it was read. @throws StoreError `store-invalid` where it is none */
+export function indexOf({ json, indent }: { json: Json; indent: string }, path: string): LayoutIndex {
   const entries = json["manifests"];
   if (!Array.isArray(entries) || !entries.every(isObject)) {
     throw new StoreError("store-invalid", `${path} has no list of manifests`);
@@ -61,6 +66,11 @@ export async function readJson(
       cause,
     });
   }
+  return parseJson(text, path);
+}
+
+/** @throws StoreError `store-invalid` where the text, which lies at `path`, is no JSON object */
+export function parseJson(text: string, path: string): { json: Json; indent: string } {
   try {
     const json: unknown = JSON.parse(text);
     if (isObject(json)) return { json, indent: /^\{\s*?\n([ \t]+)"/.exec(text)?.[1] ?? "" };
@@ -96,6 +106,17 @@ export function find(index: LayoutIndex, wanted: string, path: string): Descript
   return d;
 }
 
+/** That `wanted`, a tag or digest, names nothing in a layout; the hint says what it has. */
+export function notNamed(origin: string, wanted: string, index: LayoutIndex): StoreError {
+  const there = names(index);
+  return new StoreError("not-found", `${origin} has no ${isDigest(wanted) ? wanted : `tag ${wanted}`}`, {
+    hint:
+      there.length === 0
+        ? "it has no tags"
+        : `it has ${there.slice(0, 5).join(", ")}${there.length > 5 ? ", …" : ""}`,
+  });
+}
+
 /** Every tag, each once, by its UTF-8 bytes. */
 export function names(index: LayoutIndex): readonly string[] {
   const all = new Set(index.entries.map(nameOf).filter((name) => name !== undefined));
@@ -112,18 +133,29 @@ export function withTag(index: LayoutIndex, name: string, d: Descriptor): Layout
   const old = bare < 0 ? undefined : entries[bare];
   const annotations = isObject(old?.["annotations"]) ? old["annotations"] : {};
   const entry: Json = {
-    ...(old ?? {
-      mediaType: d.mediaType,
-      digest: d.digest,
-      size: d.size,
-      ...(d.platform === undefined ? {} : { platform: d.platform }),
-      ...(d.artifactType === undefined ? {} : { artifactType: d.artifactType }),
-    }),
+    ...(old ?? entryOf(d)),
     annotations: { ...annotations, [REF_NAME]: name },
   };
   return {
     ...index,
     entries: bare < 0 ? [...entries, entry] : entries.with(bare, entry),
+  };
+}
+
+/** Lists `d`, without a tag where nothing names it. The same index where it is listed. */
+export function withRoot(index: LayoutIndex, d: Descriptor): LayoutIndex {
+  if (index.entries.some((e) => e["digest"] === d.digest)) return index;
+  const annotations = d.annotations === undefined ? {} : { annotations: d.annotations };
+  return { ...index, entries: [...index.entries, { ...entryOf(d), ...annotations }] };
+}
+
+function entryOf(d: Descriptor): Json {
+  return {
+    mediaType: d.mediaType,
+    digest: d.digest,
+    size: d.size,
+    ...(d.platform === undefined ? {} : { platform: d.platform }),
+    ...(d.artifactType === undefined ? {} : { artifactType: d.artifactType }),
   };
 }
 

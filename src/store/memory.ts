@@ -1,6 +1,16 @@
 import { fromBytes } from "../base/index.ts";
-import { type Descriptor, type Digest, isDigest, type Store, StoreError } from "../oci/index.ts";
+import {
+  type Descriptor,
+  type Digest,
+  isDigest,
+  isManifestLike,
+  OciError,
+  parseManifestOrIndex,
+  type Store,
+  StoreError,
+} from "../oci/index.ts";
 import type { Medium } from "./medium.ts";
+import { asReferrer, isOfType } from "./referrer.ts";
 import { verified } from "./verified.ts";
 
 interface Held {
@@ -42,6 +52,14 @@ export function memoryMedium(origin = "memory"): Medium {
           for (const [name, to] of tags) if (to.digest === d.digest) tags.delete(name);
         },
       },
+      referrers: {
+        async *referrers(subject, _call, artifactType) {
+          for (const [digest, content] of contents) {
+            const found = referrerTo(subject, digest, content);
+            if (found !== undefined && isOfType(found, artifactType)) yield found;
+          }
+        },
+      },
     },
     async resolve(wanted) {
       if (isDigest(wanted)) {
@@ -70,4 +88,16 @@ export function memoryMedium(origin = "memory"): Medium {
     },
     async [Symbol.asyncDispose]() {},
   };
+}
+
+function referrerTo(subject: Digest, digest: Digest, { mediaType, bytes }: Held): Descriptor | undefined {
+  if (!isManifestLike(mediaType)) return undefined;
+  try {
+    const view = parseManifestOrIndex(bytes, mediaType);
+    if (view.subject?.digest !== subject) return undefined;
+    return asReferrer({ mediaType, digest, size: bytes.length }, view);
+  } catch (error) {
+    if (error instanceof OciError) return undefined;
+    throw error;
+  }
 }
