@@ -1,0 +1,56 @@
+import { hostName, isLoopback, type OriginOptions } from "../base/index.ts";
+import { OciError } from "../oci/index.ts";
+
+/** What an endpoint is trusted to do: give content by its digest, say what a tag names, take pushes. */
+export type HostCapability = "pull" | "resolve" | "push";
+
+export const EVERYTHING: ReadonlySet<HostCapability> = new Set(["pull", "resolve", "push"]);
+
+/** One place to ask for a registry's content: the registry itself, or a mirror of it. */
+export interface Endpoint {
+  /** As users write it, `host[:port]`: for messages, and whose credentials count. */
+  readonly registry: string;
+  /** The root of its API, with a slash at its end: `https://host/v2/`. */
+  readonly api: URL;
+  readonly can: ReadonlySet<HostCapability>;
+  /** Sent with every request to its origin, and to no other. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The registry that it stands in for, which it is told as `?ns=`; undefined where it is that registry. */
+  readonly mirrorOf: string | undefined;
+  /** How it is reached, where that is not how everybody is. */
+  readonly own: OriginOptions | undefined;
+}
+
+/** What is known of a registry's endpoints. Asked once for each registry of one set of options. */
+export interface HostsProvider {
+  /**
+   * In the order in which to try them, the registry itself last; undefined where nothing is configured.
+   * @throws StoreError `hosts-invalid`
+   */
+  endpoints(registry: string, plainHttp: boolean): Promise<readonly Endpoint[] | undefined>;
+}
+
+/**
+ * The registry itself, as it is reached without any configuration: by plain HTTP where it is on this machine.
+ * @throws OciError `reference-invalid`
+ */
+export function defaultEndpoint(registry: string, plainHttp: boolean): Endpoint {
+  const host = isHub(registry) ? "registry-1.docker.io" : registry;
+  const name = hostName(host);
+  if (name !== undefined) {
+    const text = `${plainHttp || isLoopback(name) ? "http" : "https"}://${host}/v2/`;
+    if (URL.canParse(text)) {
+      const api = new URL(text);
+      return { registry, api, can: EVERYTHING, headers: {}, mirrorOf: undefined, own: undefined };
+    }
+  }
+  throw new OciError("reference-invalid", `not a registry: ${JSON.stringify(registry)}`, {
+    hint: "write host or host:port",
+    wrongUse: true,
+  });
+}
+
+/** Docker Hub, by the names that users give it. */
+export function isHub(registry: string): boolean {
+  return registry === "docker.io" || registry === "index.docker.io";
+}
