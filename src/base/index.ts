@@ -15,6 +15,14 @@ export { type ListenOptions, listen } from "./listen.ts";
 export { lock, tryLock } from "./lock.ts";
 export { makeFolder, syncFolder } from "./make-folder.ts";
 export { Network, type NetworkOptions, type OriginOptions, processNetwork } from "./network.ts";
+export {
+  isTemporary,
+  isTemporaryFailure,
+  Patience,
+  type Pause,
+  type RetryOptions,
+  retryAfter,
+} from "./patience.ts";
 export { requestFollowing } from "./redirect.ts";
 export { release } from "./release.ts";
 export { removeTree } from "./remove-tree.ts";

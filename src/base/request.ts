@@ -5,6 +5,7 @@ import { IdleTimer } from "./idle.ts";
 import { type Network, processNetwork } from "./network.ts";
 import { release } from "./release.ts";
 import { describeFailure } from "./request-failure.ts";
+import { type Body, Sending } from "./request-sending.ts";
 
 export interface RequestOptions {
   /** In upper case. */
@@ -14,8 +15,8 @@ export interface RequestOptions {
   /** Names in lower case. A streamed body is sent chunked unless `content-length` is given. */
   readonly headers?: Readonly<Record<string, string>>;
   /** A stream is read at most once, a chunk at a time, and its `return` is called where it is not read to its end. */
-  readonly body?: AsyncIterable<Uint8Array> | Uint8Array | undefined;
-  /** The longest wait, in milliseconds, for the peer to take or give the next bytes. Default 60 s. */
+  readonly body?: Body;
+  /** The longest wait, in milliseconds, for the peer to take or give the next bytes (1 KiB of a body). Default 60 s. */
   readonly idleTimeout?: number | undefined;
   /** Refuse to connect to an address that is not of the public internet. */
   readonly publicOnly?: boolean;
@@ -43,7 +44,7 @@ const STALE_RETRIES = 2;
 
 /**
  * One HTTP/1.1 request. Redirects are answers like any other. An answer of 300 or above that comes while the body is
- * still being sent ends the sending.
+ * still being sent ends the sending; after one below 300 it goes on, and the answer counts once all was sent.
  *
  * @throws BaseError `connection-failed`, `tls-failed`, `timeout`, `too-large` (headers), `redirect-refused` (see
  *   `publicOnly`); what `body` throws, as it is; the signal's reason. The response's body throws the same, and
@@ -62,7 +63,7 @@ export async function request(options: RequestOptions, call: Call): Promise<Resp
   }
 }
 
-function isReplayable(body: RequestOptions["body"]): boolean {
+function isReplayable(body: Body): boolean {
   return body === undefined || body instanceof Uint8Array;
 }
 
@@ -91,13 +92,11 @@ class Exchange {
   readonly #request: ClientRequest;
   readonly #direct: boolean;
   readonly #idle: IdleTimer;
+  readonly #sending: Sending;
   readonly #answer: Promise<IncomingMessage>;
   #settle: Settle = { resolve() {}, reject() {} };
   #failure: unknown;
   #response: IncomingMessage | undefined;
-  /** No more of the body is to be sent. */
-  #stopped = false;
-  #wake: (() => void) | undefined;
 
   constructor(options: RequestOptions, call: Call) {
     this.#options = options;
@@ -112,6 +111,7 @@ class Exchange {
     this.#direct = route.direct;
     this.#request = route.send({ ...route.connection, method, headers });
     this.#idle = new IdleTimer(timeout, () => this.#fail(timedOut(method, url, timeout)));
+    this.#sending = new Sending(this.#request, this.#idle, options.headers?.["content-length"]);
     this.#request.on("response", (response) => this.#answered(response));
     this.#request.on("error", (error) => this.#fail(error));
     this.#request.on("close", () => this.#closed());
@@ -129,57 +129,28 @@ class Exchange {
   }
 
   async run(): Promise<Response> {
-    const sending = this.#send().catch((error: unknown) => this.#fail(error));
+    const { body, url } = this.#options;
+    const sending = this.#sending.send(body).catch((error: unknown) => this.#fail(error));
     try {
       const response = await this.#answer;
-      if ((response.statusCode ?? 0) >= 300) this.#stop();
       await sending;
+      if (this.#failure !== undefined) throw this.#failure;
+      const refused = (response.statusCode ?? 0) >= 300;
+      if (!refused && !this.#sending.complete) this.#fail(notTaken(url));
       if (this.#failure !== undefined) throw this.#failure;
       return this.#respond(response);
     } catch {
-      this.#stop();
+      this.#sending.stop();
       await sending;
-      throw describeFailure(this.#failure, this.#options.url);
+      throw describeFailure(this.#failure, url);
     }
-  }
-
-  async #send(): Promise<void> {
-    const { body } = this.#options;
-    this.#idle.wait();
-    if (body === undefined || body instanceof Uint8Array) {
-      this.#request.end(body);
-      return;
-    }
-    const { "content-length": length } = this.#options.headers ?? {};
-    let left = length === undefined ? undefined : Number(length);
-    this.#idle.rest();
-    for await (const chunk of body) {
-      if (this.#stopped) return;
-      if (left !== undefined) left -= chunk.length;
-      if (left !== undefined && left < 0) throw wrongLength(this.#options.url, "more");
-      this.#idle.wait();
-      await this.#write(chunk);
-      this.#idle.rest();
-      if (this.#stopped) return;
-    }
-    if (left !== undefined && left > 0) throw wrongLength(this.#options.url, "less");
-    this.#idle.wait();
-    if (!this.#stopped) this.#request.end();
-  }
-
-  /** Ends when the bytes were handed to the system, not before: the source may reuse its buffer after that. */
-  #write(chunk: Uint8Array): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-      this.#request.write(chunk, () => resolve());
-    });
   }
 
   #answered(response: IncomingMessage): void {
     this.#response = response;
     // Without a listener Node.js would drop the reason why a body ended short.
     response.on("error", () => {});
-    if ((response.statusCode ?? 0) >= 300) this.#stop();
+    if ((response.statusCode ?? 0) >= 300) this.#sending.stop();
     this.#settle.resolve(response);
   }
 
@@ -192,9 +163,9 @@ class Exchange {
     const { method, url } = this.#options;
     const empty =
       method === "HEAD" || status === 204 || status === 304 || headers.get("content-length") === "0";
+    this.#idle.rest();
     if (empty) {
       response.resume();
-      this.#idle.rest();
       this.#abandonUnsent();
     }
     const peer = this.#direct ? response.socket.remoteAddress : undefined;
@@ -205,7 +176,7 @@ class Exchange {
     try {
       this.#idle.wait();
       for await (const chunk of response as AsyncIterable<Uint8Array>) {
-        this.#idle.rest();
+        this.#idle.rest(chunk.length);
         yield chunk;
         release(chunk);
         this.#idle.wait();
@@ -229,26 +200,21 @@ class Exchange {
 
   #fail(reason: unknown): void {
     this.#failure ??= reason ?? new Error("cancelled");
-    this.#stop();
+    this.#sending.stop();
     this.#settle.reject(this.#failure);
     this.#response?.destroy(this.#failure instanceof Error ? this.#failure : undefined);
     this.#request.destroy();
-  }
-
-  #stop(): void {
-    this.#stopped = true;
-    this.#wake?.();
   }
 
   #closed(): void {
     this.#idle.stop();
     this.#call.signal.removeEventListener("abort", this.#onAbort);
     if (this.#response === undefined) this.#fail(new Error("the connection was closed without an answer"));
-    else this.#stop();
+    else this.#sending.stop();
   }
 }
 
-function lengthOf(body: RequestOptions["body"]): Record<string, string> {
+function lengthOf(body: Body): Record<string, string> {
   return body instanceof Uint8Array ? { "content-length": `${body.length}` } : {};
 }
 
@@ -260,9 +226,13 @@ function timedOut(method: string, url: URL, timeout: number): BaseError {
   });
 }
 
-function wrongLength(url: URL, how: "more" | "less"): BaseError {
+/** A server that says yes, and goes, before it has heard all: its yes was to something else. */
+function notTaken(url: URL): BaseError {
   return new BaseError(
-    "file-changed",
-    `the content to send to ${url.host} has ${how} bytes than was said before`,
+    "connection-failed",
+    `${url.host} closed the connection before it had taken everything`,
+    {
+      hint: "try again",
+    },
   );
 }

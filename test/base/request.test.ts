@@ -134,6 +134,44 @@ test("an early refusal without a body frees its connection for the next request"
   }
 });
 
+test("a server that says yes and goes before it has all: told at once, though the source is still thinking", async () => {
+  await using server = await serve({
+    raw: (socket) =>
+      socket.once("data", () => socket.end("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")),
+  });
+  using network = new Network({ env: {} });
+  let asked = 0;
+  const thinking: AsyncIterable<Uint8Array> = {
+    [Symbol.asyncIterator]: () => ({
+      next: async () =>
+        asked++ === 0 ? { done: false, value: Buffer.alloc(10) } : await new Promise<never>(() => {}),
+    }),
+  };
+  const options = { method: "PATCH", url: server.url(), body: thinking, network };
+  await assert.rejects(request(options, call), { code: "connection-failed", message: /taken everything/ });
+});
+
+test("a yes that comes early counts once all was sent", async () => {
+  const got: Buffer[] = [];
+  await using server = await serve({
+    raw: (socket) => {
+      socket.once("data", () => socket.write("HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok"));
+      socket.on("data", (chunk) => void got.push(chunk));
+    },
+  });
+  using network = new Network({ env: {} });
+  const body = (async function* () {
+    for (let i = 0; i < 20; i++) {
+      yield Buffer.alloc(1000, 97);
+      await nextTurn();
+    }
+  })();
+  const headers = { "content-length": "20000" };
+  const options = { method: "PUT", url: server.url(), headers, body, network };
+  assert.equal((await ask(options)).text, "ok");
+  assert.match(Buffer.concat(got).toString(), /\r\n\r\na{20000}$/);
+});
+
 test("an error of the source is thrown as it is, and closes the connection", async () => {
   let cut = 0;
   await using server = await serve((req) => {
@@ -170,6 +208,19 @@ const broken: Record<string, { raw: (socket: net.Socket) => void; code: string; 
     code: "timeout",
     idle: 60,
   },
+  "a body that drips for ever": {
+    raw: (s) => {
+      s.write("HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n");
+      const drip = setInterval(() => s.write("x"), 5);
+      s.on("close", () => clearInterval(drip));
+    },
+    code: "timeout",
+    idle: 100,
+  },
+  "an answer that comes twice": {
+    raw: (s) => s.write("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\na".repeat(2)),
+    code: "none",
+  },
   "headers that trickle for ever": {
     raw: (s) => {
       const drip = setInterval(() => s.write("x"), 10);
@@ -185,7 +236,9 @@ for (const [name, { raw, code, idle }] of Object.entries(broken)) {
   test(`broken peer: ${name} is ${code}`, async () => {
     await using server = await serve({ raw: (socket) => socket.once("data", () => raw(socket)) });
     using network = new Network({ env: {} });
-    assert.equal(await codeOf(ask({ method: "GET", url: server.url(), network, idleTimeout: idle })), code);
+    const asked = ask({ method: "GET", url: server.url(), network, idleTimeout: idle });
+    if (code === "none") assert.equal((await asked).text, "a");
+    else assert.equal(await codeOf(asked), code);
   });
 }
 

@@ -1,0 +1,99 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Call } from "./call.ts";
+import { BaseError, errno } from "./errors.ts";
+
+export interface RetryOptions {
+  /** How often one thing is tried without getting any further. Default 5. */
+  readonly attempts: number;
+  /** The upper bound of the first pause, in milliseconds; doubled each time. Default 500. */
+  readonly delay: number;
+  /** The longest pause, in milliseconds, that a server may ask for with `Retry-After`. Default 2 minutes. */
+  readonly longest: number;
+}
+
+const DEFAULTS: RetryOptions = { attempts: 5, delay: 500, longest: 120_000 };
+const LONGEST_BACK_OFF = 10_000;
+
+/** A wait that is about to begin. */
+export interface Pause {
+  /** In milliseconds. */
+  readonly wait: number;
+  /** What the server asked for, in milliseconds, where it did. */
+  readonly asked: number | undefined;
+  /** How many tries are left after it. */
+  readonly left: number;
+}
+
+/**
+ * Counts failures without progress, and waits between them: exponentially longer, each time for a random part of that (full
+ * jitter), so that clients which failed together do not come back together; and never shorter than a server asked for.
+ */
+export class Patience {
+  readonly #options: RetryOptions;
+  #failures = 0;
+  #furthest = 0;
+
+  constructor(options: Partial<RetryOptions> | undefined) {
+    this.#options = { ...DEFAULTS, ...options };
+  }
+
+  /**
+   * Says how far the work is, in any unit. Further than ever before: the failures so far do not count any more. Work that
+   * begins again and again, and always ends at the same place, is not progress.
+   */
+  reached(position: number): void {
+    if (position <= this.#furthest) return;
+    this.#furthest = position;
+    this.#failures = 0;
+  }
+
+  /**
+   * Waits before the next try. @throws `error` itself where it was tried often enough, or the server asks for more patience
+   * than we have; the abort, where the call is cancelled meanwhile
+   *
+   * @param asked what the server asks for: see {@link retryAfter}
+   * @param onPause is told of the wait before it begins
+   */
+  async afterFailure(
+    error: unknown,
+    call: Call,
+    asked?: number,
+    onPause?: (pause: Pause) => void,
+  ): Promise<void> {
+    call.signal.throwIfAborted();
+    const { attempts, delay, longest } = this.#options;
+    this.#failures++;
+    if (this.#failures >= attempts || (asked ?? 0) > longest) throw error;
+    const most = Math.min(delay * 2 ** (this.#failures - 1), LONGEST_BACK_OFF);
+    const wait = (asked ?? 0) + Math.random() * most;
+    onPause?.({ wait, asked, left: attempts - this.#failures });
+    await sleep(wait, undefined, { signal: call.signal });
+  }
+}
+
+/** What is likely to be over in a while: RFC 9110's and 6585's statuses, and the ones of a large CDN for its own 502s and 504s. */
+const TEMPORARY: ReadonlySet<number> = new Set([
+  ...[408, 425, 429, 500, 502, 503, 504],
+  ...[520, 521, 522, 523, 524],
+]);
+
+/** Whether the same request may well succeed a little later. */
+export function isTemporary(status: number): boolean {
+  return TEMPORARY.has(status);
+}
+
+/** Whether a failure of the connection may well be over a little later. */
+export function isTemporaryFailure(error: unknown): boolean {
+  if (!(error instanceof BaseError)) return false;
+  if (error.code === "timeout") return true;
+  // A name that does not exist will not begin to in seconds.
+  return error.code === "connection-failed" && errno(error.cause) !== "ENOTFOUND";
+}
+
+/** `Retry-After` in milliseconds from now: seconds or a date (RFC 9110, section 10.2.3); undefined where there is none to be understood. */
+export function retryAfter(headers: ReadonlyMap<string, string>): number | undefined {
+  const field = headers.get("retry-after")?.trim() ?? "";
+  if (/^\d{1,12}$/.test(field)) return Number(field) * 1000;
+  const date = /[A-Za-z]/.test(field) ? Date.parse(field) : Number.NaN;
+  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
+}
