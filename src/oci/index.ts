@@ -35,4 +35,4 @@ export {
   repositoryOf,
   wantedOf,
 } from "./reference.ts";
-export type { BlobMount, Capabilities, Deletes, Referrers, Roots, Store, Tags } from "./store.ts";
+export type { BlobMount, BlobStat, Capabilities, Deletes, Referrers, Roots, Store, Tags } from "./store.ts";

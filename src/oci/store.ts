@@ -30,6 +30,7 @@ export interface Capabilities {
   readonly referrers?: Referrers;
   readonly roots?: Roots;
   readonly mount?: BlobMount;
+  readonly stat?: BlobStat;
 }
 
 export interface Tags {
@@ -63,4 +64,10 @@ export interface Roots {
 export interface BlobMount {
   /** Takes the blob from another repository of the same registry without sending it; false where that failed. */
   mount(d: Descriptor, from: Store, call: Call): Promise<boolean>;
+}
+
+/** Where what a digest names depends on how it is asked for: a registry has blobs and manifests apart. */
+export interface BlobStat {
+  /** What is known of a blob of which only the digest is. @throws StoreError `not-found` */
+  blob(digest: Digest, call: Call): Promise<Descriptor>;
 }

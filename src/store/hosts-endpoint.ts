@@ -50,6 +50,12 @@ export function defaultEndpoint(registry: string, plainHttp: boolean): Endpoint 
   });
 }
 
+/** Whether a registry speaks plain HTTP without being told to by a file: by a flag, or as it is on this machine. */
+export function isPlain(registry: string, plainHttp: readonly string[], loopback = true): boolean {
+  const name = hostName(registry) ?? "";
+  return (loopback && isLoopback(name)) || plainHttp.includes(registry) || plainHttp.includes(name);
+}
+
 /** Docker Hub, by the names that users give it. */
 export function isHub(registry: string): boolean {
   return registry === "docker.io" || registry === "index.docker.io";

@@ -1,10 +1,13 @@
 import type { Network } from "../base/index.ts";
 import type { CredentialsProvider } from "./auth-credentials.ts";
+import type { HostsProvider } from "./hosts-endpoint.ts";
 
 /** How registries are talked to. Stores that were opened with one object share tokens and connections. */
 export interface RemoteOptions {
   /** Who we are. Default: nobody. */
   readonly credentials?: CredentialsProvider;
+  /** Mirrors and certificates by registry. Default: none. */
+  readonly hosts?: HostsProvider;
   /** Registries (`host` or `host:port`) that speak plain HTTP, beside those on this machine. */
   readonly plainHttp?: readonly string[];
   /** Default `imgvol`. */

@@ -1,0 +1,150 @@
+import { type Call, ImgvolError, isAbort } from "../base/index.ts";
+import { type Capabilities, type Descriptor, isDigest, StoreError } from "../oci/index.ts";
+import type { HostCapability } from "./hosts-endpoint.ts";
+import type { Incoming, Medium } from "./medium.ts";
+
+/** A repository at one endpoint, and what the endpoint is trusted to do. */
+export interface Place {
+  /** As users write the endpoint: `mirror.example:5000`. */
+  readonly registry: string;
+  readonly medium: Medium;
+  readonly can: ReadonlySet<HostCapability>;
+}
+
+/**
+ * One repository at several endpoints, mirrors mostly. Reading asks them in order until one has it, and goes on at the next
+ * where one fails in the middle; writing, deleting, and whether something need not be pushed, is for the first that takes
+ * pushes, alone. What a mirror gives is verified like everything else; what a tag names only those say that may `resolve`.
+ */
+export class HostsMedium implements Medium {
+  readonly origin: string;
+  readonly can: Capabilities;
+  readonly #places: () => Promise<readonly Place[]>;
+  readonly #told = new Set<string>();
+
+  constructor(origin: string, places: () => Promise<readonly Place[]>) {
+    this.origin = origin;
+    this.#places = places;
+    this.can = {
+      tags: { list: (call) => this.#read("resolve", call, (m) => capable(m, "tags").list(call)) },
+      referrers: {
+        referrers: (subject, call, type) =>
+          this.#read("resolve", call, (m) => capable(m, "referrers").referrers(subject, call, type)),
+        enlist: async (subject, d, call) =>
+          await (await this.#writable()).can.referrers?.enlist?.(subject, d, call),
+      },
+      delete: {
+        untag: async (name, call) => capable(await this.#writable(), "delete").untag(name, call),
+        delete: async (d, call) => capable(await this.#writable(), "delete").delete(d, call),
+      },
+      mount: {
+        mount: async (d, from, call) => capable(await this.#writable(), "mount").mount(d, from, call),
+      },
+      stat: { blob: (digest, call) => this.#ask("pull", call, (m) => capable(m, "stat").blob(digest, call)) },
+    };
+  }
+
+  /** A digest is proven by its content: who gives that may say so. */
+  resolve(tagOrDigest: string, call: Call): Promise<Descriptor> {
+    const need = isDigest(tagOrDigest) ? "pull" : "resolve";
+    return this.#ask(need, call, (medium) => medium.resolve(tagOrDigest, call));
+  }
+
+  /** Whether it need not be pushed: a mirror's word would leave the registry without it. */
+  async has(d: Descriptor, call: Call): Promise<boolean> {
+    const places = await this.#places();
+    const pushed = places.find((place) => place.can.has("push"));
+    if (pushed !== undefined) return await pushed.medium.has(d, call);
+    return await this.#ask("pull", call, (medium) => medium.has(d, call));
+  }
+
+  async *open(d: Descriptor, from: number, call: Call): AsyncIterable<Uint8Array> {
+    let at = from;
+    const places = await this.#able("pull");
+    for (const [n, place] of places.entries()) {
+      try {
+        for await (const chunk of place.medium.open(d, at, call)) {
+          at += chunk.length;
+          yield chunk;
+        }
+        return;
+      } catch (error) {
+        this.#next(place, error, n === places.length - 1, call);
+      }
+    }
+  }
+
+  async write(content: Incoming, call: Call): Promise<void> {
+    await (await this.#writable()).write(content, call);
+  }
+
+  async tag(name: string, d: Descriptor, call: Call): Promise<void> {
+    await (await this.#writable()).tag(name, d, call);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { medium } of await this.#places().catch(() => [])) await medium[Symbol.asyncDispose]();
+  }
+
+  async #ask<T>(need: HostCapability, call: Call, work: (medium: Medium) => Promise<T>): Promise<T> {
+    const places = await this.#able(need);
+    for (const [n, place] of places.entries()) {
+      try {
+        return await work(place.medium);
+      } catch (error) {
+        this.#next(place, error, n === places.length - 1, call);
+      }
+    }
+    throw new Error("the last endpoint's error was not thrown");
+  }
+
+  /** A list is one endpoint's: where it failed in the middle, another one's would be another list. */
+  async *#read<T>(
+    need: HostCapability,
+    call: Call,
+    work: (medium: Medium) => AsyncIterable<T>,
+  ): AsyncIterable<T> {
+    const places = await this.#able(need);
+    for (const [n, place] of places.entries()) {
+      let begun = false;
+      try {
+        for await (const item of work(place.medium)) {
+          begun = true;
+          yield item;
+        }
+        return;
+      } catch (error) {
+        this.#next(place, error, begun || n === places.length - 1, call);
+      }
+    }
+  }
+
+  /** @throws the error itself where no other endpoint may do better */
+  #next(place: Place, error: unknown, last: boolean, call: Call): void {
+    if (last || call.signal.aborted || isAbort(error) || !(error instanceof ImgvolError)) throw error;
+    // That a mirror does not have everything is its nature.
+    if (error.code === "not-found" || this.#told.has(place.registry)) return;
+    this.#told.add(place.registry);
+    call.progress?.say(`${place.registry} is passed over for ${this.origin}: ${error.message}`);
+  }
+
+  async #able(need: HostCapability): Promise<readonly Place[]> {
+    const able = (await this.#places()).filter((place) => place.can.has(need));
+    if (able.length > 0) return able;
+    throw new StoreError("unsupported", `${this.origin}: no configured host may ${need}`, {
+      hint: `give one of the hosts in its hosts.toml the capability "${need}"`,
+    });
+  }
+
+  async #writable(): Promise<Medium> {
+    const [first] = await this.#able("push");
+    if (first !== undefined) return first.medium;
+    throw new Error("no endpoint is able");
+  }
+}
+
+function capable<K extends keyof Capabilities>(medium: Medium, what: K): Exclude<Capabilities[K], undefined> {
+  const found = medium.can[what];
+  if (found !== undefined) return found as Exclude<Capabilities[K], undefined>;
+  throw new StoreError("unsupported", `${medium.origin} has no ${what}`);
+}
