@@ -1,5 +1,5 @@
-import { collect, ImgvolError } from "../base/index.ts";
-import { login } from "../store/index.ts";
+import { type Call, collect, type Finding, ImgvolError } from "../base/index.ts";
+import { type LoggedIn, login } from "../store/index.ts";
 import { addRemoteFlags, type RemoteFlags, remoteOptions } from "./opened.ts";
 import { stdin } from "./stdin.ts";
 import { examples, type Verb } from "./verb.ts";
@@ -18,7 +18,8 @@ export const verb: Verb = {
         .option(
           "--password-stdin",
           "read the password from stdin: the only way, so that no process list shows it",
-        ),
+        )
+        .option("--json", "the answer as JSON"),
     )
       .addHelpText(
         "after",
@@ -30,29 +31,49 @@ export const verb: Verb = {
       .action(
         run(async (io, registry: string, options: Options) => {
           if (!options.passwordStdin) {
-            throw new ImgvolError("password-missing", `no password for ${registry}`, {
-              hint: "give it on stdin, with --password-stdin",
-              wrongUse: true,
-            });
+            throw missing(`no password for ${registry}`, "give it on stdin, with --password-stdin");
           }
-          const typed = Buffer.from(await collect(stdin(io.call), 64 * 1024, "the password")).toString(
-            "utf8",
-          );
-          const user = { username: options.username, password: typed.replace(/\r?\n$/, "") };
-          if (user.password === "") {
-            throw new ImgvolError("password-missing", `the password for ${registry} on stdin is empty`, {
-              hint: "check the command before the pipe",
-              wrongUse: true,
-            });
+          const password = await typed(io.call);
+          if (password === "") {
+            throw missing(
+              `the password for ${registry} on stdin is empty`,
+              "check the command before the pipe",
+            );
           }
-          const kept = await login(registry, user, remoteOptions(options), io.call);
+          const user = { username: options.username, password };
+          const done = await login(registry, user, remoteOptions(options), io.call);
           io.say(
-            kept.asked
-              ? `logged in to ${registry}; the credentials are in ${kept.in}`
-              : `${registry} asked for no credentials; they are kept all the same in ${kept.in}`,
+            done.asked
+              ? `logged in to ${registry} as ${user.username}; the ${done.kept.replace("-", " ")} is in ${done.in}`
+              : `${registry} asked for no credentials; they are kept all the same in ${done.in}`,
           );
+          if (done.unencrypted) io.tell([unencrypted(done)]);
+          if (io.json) io.answer({ registry, username: user.username, ...done }, () => "");
           return 0;
         }),
       );
   },
 };
+
+async function typed(call: Call): Promise<string> {
+  const bytes = await collect(stdin(call), 64 * 1024, "the password");
+  return Buffer.from(bytes)
+    .toString("utf8")
+    .replace(/\r?\n$/, "");
+}
+
+function unencrypted({ in: file, kept }: LoggedIn): Finding {
+  return {
+    code: "credentials-unencrypted",
+    severity: "warning",
+    subject: file,
+    message: `the ${kept.replace("-", " ")} lies in ${file} unencrypted, readable to you and to root`,
+    fix: [
+      'install a credential helper and name it there: { "credsStore": "secretservice" }, or pass, osxkeychain',
+    ],
+  };
+}
+
+function missing(message: string, hint: string): ImgvolError {
+  return new ImgvolError("password-missing", message, { hint, wrongUse: true });
+}

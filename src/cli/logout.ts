@@ -5,11 +5,17 @@ export const verb: Verb = {
   define(command, run) {
     command
       .argument("<registry>", "host or host:port")
+      .option("--json", "the answer as JSON")
       .addHelpText("after", examples("imgvol logout ghcr.io", "imgvol logout localhost:5001"))
       .action(
         run(async (io, registry: string) => {
-          const kept = await logout(registry, {}, io.call);
-          io.say(kept === undefined ? `no credentials for ${registry}` : `forgot ${registry} in ${kept.in}`);
+          const done = await logout(registry, {}, io.call);
+          if (done.from.length === 0) io.say(`no credentials for ${registry}`);
+          for (const place of done.from) io.say(`forgot ${registry} in ${place}`);
+          for (const { key, in: file } of done.left) {
+            io.say(`${file} still has credentials for ${key}: \`podman logout ${key}\` forgets them`);
+          }
+          if (io.json) io.answer({ registry, ...done }, () => "");
           return 0;
         }),
       );

@@ -1,130 +1,201 @@
-import { mkdir, readFile, realpath } from "node:fs/promises";
-import { dirname } from "node:path";
-import { type Call, discard, errno, replaceFile } from "../base/index.ts";
+import { type Call, discard } from "../base/index.ts";
 import { isObject, StoreError } from "../oci/index.ts";
-import type { Credentials } from "./auth-credentials.ts";
-import { askHelper } from "./credential-helper.ts";
-import { credentialsFile, helperFor, keysOf, normalize, readConfig, serverOf } from "./credentials.ts";
+import type { Credentials, CredentialsProvider } from "./auth-credentials.ts";
+import { editConfig } from "./credential-edit.ts";
+import { type Config, credentialFiles, type Environment, readConfig } from "./credential-files.ts";
+import { askHelper, helperProgram } from "./credential-helper.ts";
+import { authsOf, entryFor, helperFor, keysOf, normalize, serverOf } from "./credential-keys.ts";
 import { RemoteHost } from "./remote-host.ts";
 import type { RemoteOptions } from "./remote-options.ts";
 
+export interface User {
+  readonly username: string;
+  readonly password: string;
+}
+
 export interface LoginOptions extends RemoteOptions {
-  /** Where the credentials are kept, see {@link credentialsFile}. Default: the process's environment. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Where the credentials are kept, see {@link credentialFiles}. Default: the process's environment. */
+  readonly env?: Environment;
 }
 
-/** Where a `login` put the credentials, or a `logout` removed them from. */
-export interface Kept {
-  /** `docker-credential-NAME`, or the path of the file, which holds them readable to its owner. */
+/** Where a `login` put the credentials. */
+export interface LoggedIn {
+  /** `docker-credential-NAME`, or the path of the file, which is readable to its owner alone. */
   readonly in: string;
-}
-
-export interface LoggedIn extends Kept {
   /** Whether the registry wanted credentials at all: where it did not, nobody knows whether they are right. */
   readonly asked: boolean;
+  /** What is kept: the password, or an identity token that the registry gave in exchange. */
+  readonly kept: "password" | "identity-token";
+  /** It lies in the file as it is: no credential helper encrypts it. */
+  readonly unencrypted: boolean;
+}
+
+/** What a `logout` did. */
+export interface LoggedOut {
+  /** Where credentials were removed: helpers' programs and files. */
+  readonly from: readonly string[];
+  /** Entries for single repositories of the registry, which stay: `registry/team` in FILE. */
+  readonly left: readonly { readonly key: string; readonly in: string }[];
 }
 
 /**
- * Checks a user's password with the registry, then keeps it: in the credential helper that docker's config names, else in
- * the file itself, with mode 0600.
+ * Checks a user's password with the registry, then keeps it, or the identity token that the registry's token server gives
+ * for it. It goes where credentials for this registry are found now, so that it is the one that counts; where there are none
+ * yet, to docker's `config.json`, which every tool reads. There the credential helper keeps it, if one is named.
  *
- * @throws StoreError `unauthorized` where the registry refuses them, `registry-unreachable`
+ * @throws StoreError `credentials-wrong` where the registry refuses them, `credentials-unreadable`, `helper-failed`,
+ *   `registry-unreachable` and what else a request throws; BaseError `folder-unwritable`
  */
 export async function login(
   registry: string,
-  user: { readonly username: string; readonly password: string },
+  user: User,
   options: LoginOptions,
   call: Call,
 ): Promise<LoggedIn> {
-  const asked = await verify(registry, { kind: "password", ...user }, options, call);
-  const env = options.env ?? process.env;
-  const file = credentialsFile(env);
-  const key = keysOf(registry, "")[0] ?? registry;
-  const helper = helperFor(await readConfig(file), key);
-  if (helper !== undefined) {
-    const entry = { ServerURL: serverOf(key), Username: user.username, Secret: user.password };
-    await askHelper(helper, "store", JSON.stringify(entry), env, call);
-    return { in: `docker-credential-${helper}`, asked };
+  if (user.username.includes(":")) {
+    throw new StoreError("credentials-wrong", `a user's name cannot hold a colon: ${user.username}`, {
+      hint: "what follows the colon would be taken for the password (RFC 7617)",
+      wrongUse: true,
+    });
   }
-  const auth = Buffer.from(`${user.username}:${user.password}`).toString("base64");
-  await edit(file, (config) => {
-    const auths = without(config["auths"], key);
-    return { ...config, auths: { ...auths, [serverOf(key)]: { auth } } };
-  });
-  return { in: file, asked };
+  const { asked, identity } = await verify(registry, user, options, call);
+  const kept = identity === undefined ? "password" : "identity-token";
+  const env = options.env ?? process.env;
+  const keys = keysOf(registry, "");
+  const file = await fileInForce(keys, env);
+  const key = keys[0] ?? registry;
+  const helper = helperFor(await readConfig(file), key);
+  if (helper === undefined) {
+    const entry = entryOf(user, identity);
+    await editConfig(
+      file,
+      (config) => withAuths(config, { ...without(config, keys), [serverOf(key)]: entry }),
+      call,
+    );
+    return { in: file, asked, kept, unencrypted: true };
+  }
+  const secret = {
+    Username: identity === undefined ? user.username : "<token>",
+    Secret: identity ?? user.password,
+  };
+  const input = JSON.stringify({ ServerURL: serverOf(key), ...secret });
+  await askHelper({ name: helper, verb: "store", input, env }, call);
+  // What lay in the file before the helper was set up is not to outlive the password.
+  await forget(file, keys, call);
+  return { in: helperProgram(helper), asked, kept, unencrypted: false };
 }
 
-/** Forgets what is kept of a registry. Undefined where nothing was. */
+/**
+ * Forgets what is kept of a registry, in every file and helper that it would be looked up in.
+ *
+ * @throws StoreError `credentials-unreadable`, `helper-failed`: after the other places were seen to; BaseError `folder-unwritable`
+ */
 export async function logout(
   registry: string,
   options: Pick<LoginOptions, "env">,
   call: Call,
-): Promise<Kept | undefined> {
+): Promise<LoggedOut> {
   const env = options.env ?? process.env;
-  const file = credentialsFile(env);
-  const config = await readConfig(file);
-  let kept: Kept | undefined;
-  for (const key of keysOf(registry, "")) {
-    const helper = helperFor(config, key);
-    if (helper !== undefined && (await askHelper(helper, "get", serverOf(key), env, call)) !== undefined) {
-      await askHelper(helper, "erase", serverOf(key), env, call);
-      kept = { in: `docker-credential-${helper}` };
-    }
-    const auths = config["auths"];
-    if (isObject(auths) && Object.keys(auths).some((name) => normalize(name) === key)) {
-      await edit(file, (now) => ({ ...now, auths: without(now["auths"], key) }));
-      kept = { in: file };
+  const keys = keysOf(registry, "");
+  const from: string[] = [];
+  const left: { key: string; in: string }[] = [];
+  const problems: StoreError[] = [];
+  for (const file of credentialFiles(env)) {
+    try {
+      const config = await readConfig(file);
+      for (const helper of await helpersThatKnow(config, keys, env, call)) from.push(helper);
+      if (await forget(file, keys, call)) from.push(file);
+      const below = (name: string): boolean => keys.some((key) => normalize(name).startsWith(`${key}/`));
+      for (const name of Object.keys(authsOf(config)).filter(below))
+        left.push({ key: normalize(name), in: file });
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      problems.push(error);
     }
   }
-  return kept;
+  if (problems[0] !== undefined) throw problems[0];
+  return { from: [...new Set(from)], left };
 }
 
-/** Asks the registry's front door (distribution-spec, end-1), which wants to know who we are. @returns whether it does */
+/** Erases the keys from the helpers that know them. @returns the helpers' programs */
+async function helpersThatKnow(
+  config: Config,
+  keys: readonly string[],
+  env: Environment,
+  call: Call,
+): Promise<string[]> {
+  const erased: string[] = [];
+  for (const key of keys) {
+    const name = helperFor(config, key);
+    if (name === undefined) continue;
+    const input = serverOf(key);
+    if ((await askHelper({ name, verb: "get", input, env }, call)) === undefined) continue;
+    await askHelper({ name, verb: "erase", input, env }, call);
+    erased.push(helperProgram(name));
+  }
+  return erased;
+}
+
+/** The first file that says anything of the registry, or else the one that a login begins. */
+async function fileInForce(keys: readonly string[], env: Environment): Promise<string> {
+  const files = credentialFiles(env);
+  for (const file of files) {
+    // One that cannot be read says nothing; if it is the one to be written, that is told then.
+    const config = await readConfig(file).catch((): Config => ({}));
+    if (keys.some((key) => entryFor(config, key) !== undefined || ownHelper(config, key))) return file;
+  }
+  return files.at(-1) ?? "";
+}
+
+function ownHelper(config: Config, key: string): boolean {
+  return helperFor({ credHelpers: config["credHelpers"] }, key) !== undefined;
+}
+
+/** Asks the registry's front door (distribution-spec, end-1), which wants to know who we are. */
 async function verify(
   registry: string,
-  credentials: Credentials,
+  user: User,
   options: RemoteOptions,
   call: Call,
-): Promise<boolean> {
+): Promise<{ asked: boolean; identity?: string }> {
   let asked = false;
-  const get = async (): Promise<Credentials> => {
-    asked = true;
-    return credentials;
+  let identity: string | undefined;
+  const credentials: CredentialsProvider = {
+    async get(): Promise<Credentials> {
+      asked = true;
+      return { kind: "password", ...user };
+    },
+    keepIdentity(token) {
+      identity = token;
+    },
   };
-  const host = new RemoteHost(registry, { ...options, credentials: { get } });
+  const host = new RemoteHost(registry, { ...options, credentials });
   const purpose = { repository: "", scopes: [] };
   const front = { method: "GET", url: new URL("v2/", host.url), purpose, what: registry, expect: [200] };
-  try {
-    await discard(await host.ask(front, call));
-    return asked;
-  } catch (error) {
-    if (!(error instanceof StoreError && error.code === "unauthorized")) throw error;
-    throw new StoreError("unauthorized", `${registry} refused the user name or password`, {
-      hint: "check them; many registries want an access token in the place of the password",
-      cause: error,
-    });
-  }
+  await discard(await host.ask(front, call));
+  return identity === undefined ? { asked } : { asked, identity };
 }
 
-function without(auths: unknown, key: string): Record<string, unknown> {
-  const entries = Object.entries(isObject(auths) ? auths : {});
-  return Object.fromEntries(entries.filter(([name]) => normalize(name) !== key));
+/** As docker writes it: with an identity token the name alone is in `auth`. */
+function entryOf({ username, password }: User, identity: string | undefined): Record<string, string> {
+  const auth = (secret: string): string => Buffer.from(`${username}:${secret}`).toString("base64");
+  return identity === undefined ? { auth: auth(password) } : { auth: auth(""), identitytoken: identity };
 }
 
-/** Changes the file as its owner would: other fields, their order and the indentation stay. */
-async function edit(
-  file: string,
-  change: (config: Record<string, unknown>) => Record<string, unknown>,
-): Promise<void> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  // A link to the file (from a dotfiles folder, say) stays a link.
-  const target = await realpath(file).catch(() => file);
-  const before = await readFile(target, "utf8").catch((error: unknown) => {
-    if (errno(error) === "ENOENT") return "";
-    throw new StoreError("unauthorized", `cannot read ${target}`, { cause: error });
-  });
-  const indent = /^[\t ]+/m.exec(before)?.[0] ?? "\t";
-  const end = before === "" || before.endsWith("\n") ? "\n" : "";
-  const text = JSON.stringify(change(await readConfig(target)), undefined, indent) + end;
-  await replaceFile(target, Buffer.from(text), 0o600);
+/** Takes the keys out of a file. @returns whether any was in it */
+async function forget(file: string, keys: readonly string[], call: Call): Promise<boolean> {
+  const config = await readConfig(file);
+  if (!keys.some((key) => isObject(entryFor(config, key)))) return false;
+  await editConfig(file, (now) => withAuths(now, without(now, keys)), call);
+  return true;
+}
+
+function without(config: Config, keys: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(authsOf(config)).filter(([name]) => !keys.includes(normalize(name))),
+  );
+}
+
+function withAuths(config: Config, auths: Record<string, unknown>): Config {
+  return { ...config, auths };
 }

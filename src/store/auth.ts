@@ -1,19 +1,17 @@
-import { type Call, collect, type Network, type RequestOptions, requestFollowing } from "../base/index.ts";
-import { isObject, StoreError } from "../oci/index.ts";
+import type { Call } from "../base/index.ts";
+import { StoreError } from "../oci/index.ts";
 import { type Challenge, parseChallenges } from "./auth-challenge.ts";
-import type { Credentials, CredentialsProvider } from "./auth-credentials.ts";
-
-/** The registry that wants to know who asks. */
-export interface Asker {
-  /** As users write it. */
-  readonly registry: string;
-  readonly url: URL;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly network: Network | undefined;
-  readonly idleTimeout: number | undefined;
-  /** The registry is on the public internet: it cannot send us to a private token server. */
-  isPublic(): boolean;
-}
+import {
+  type Authorization,
+  basicHeader,
+  type Credentials,
+  type CredentialsProvider,
+} from "./auth-credentials.ts";
+import { scopesOf } from "./auth-scope.ts";
+import { Shared } from "./auth-shared.ts";
+import { type Asker, fetchToken, type TokenServer, tokenServerOf } from "./auth-token.ts";
+import { type Grant, keyOf, Tokens } from "./auth-tokens.ts";
+import { type Verdict, verdictOf } from "./auth-verdict.ts";
 
 /** What for: the repository whose credentials count, and the scopes, such as `repository:a/b:pull,push`. */
 export interface Purpose {
@@ -21,177 +19,166 @@ export interface Purpose {
   readonly scopes: readonly string[];
 }
 
-interface Token {
-  readonly header: string;
-  /** By the monotonic clock, in milliseconds. */
-  readonly until: number;
+/** What is known of a repository's credentials. */
+interface LookedUp {
+  readonly credentials?: Credentials;
+  /** Why they could not be read. */
+  readonly problem?: StoreError;
 }
 
-const TOKEN_LIMIT = 256 * 1024;
-/** A token that ends sooner than this is not used any more: the request needs time to arrive. */
-const MARGIN = 10_000;
-/** The distribution token specification's default where `expires_in` is missing. */
-const DEFAULT_LIFE = 60;
+const NOBODY: LookedUp = {};
 
 /**
  * Authenticates to one registry: Basic, or Bearer with tokens by scope
- * (https://distribution.github.io/distribution/spec/auth/token/). Tokens are kept until they expire.
+ * (https://distribution.github.io/distribution/spec/auth/token/). Tokens are kept until they expire, and requests that need
+ * the same one at the same time have it asked for once.
  */
 export class Authenticator {
   readonly #asker: Asker;
-  readonly #credentials: CredentialsProvider;
-  readonly #tokens = new Map<string, Token>();
-  #bearer: Challenge | undefined;
+  readonly #provider: CredentialsProvider;
+  readonly #tokens = new Tokens();
+  readonly #fetches = new Shared<Authorization>();
+  readonly #lookUps = new Shared<LookedUp>();
+  /** By repository: what was last found. */
+  readonly #found = new Map<string, LookedUp>();
+  /** Identity tokens that were exchanged for newer ones. */
+  readonly #renewed = new Map<string, string>();
+  /** By purpose: scopes that the registry wants beside those that we know of. */
+  readonly #wider = new Map<string, readonly string[]>();
+  /** What the registry has shown to want. */
+  #wants: TokenServer | "basic" | undefined;
 
-  constructor(asker: Asker, credentials: CredentialsProvider) {
+  constructor(asker: Asker, provider: CredentialsProvider) {
     this.#asker = asker;
-    this.#credentials = credentials;
+    this.#provider = provider;
   }
 
-  /** The `Authorization` to send unasked: what the registry has shown to want before. */
-  async before(purpose: Purpose, call: Call): Promise<string | undefined> {
-    const kept = this.#tokens.get(keyOf(purpose));
-    if (kept !== undefined && kept.until > performance.now() + MARGIN) return kept.header;
-    if (this.#bearer === undefined) return undefined;
-    return this.#fetchToken(this.#bearer, purpose, call);
+  /** What to send unasked: as the registry has shown to want it before. */
+  async before(purpose: Purpose, call: Call): Promise<Authorization | undefined> {
+    if (this.#wants === undefined) return undefined;
+    if (this.#wants !== "basic") return this.#token(this.#wants, purpose, call);
+    const known = this.#found.get(purpose.repository) ?? (await this.#lookUp(purpose, call));
+    return byBasic(known.credentials);
   }
 
   /**
-   * The `Authorization` that answers a 401, or undefined where there is nothing (more) to offer.
+   * What answers a 401, or undefined where there is nothing (more) to offer.
    *
+   * @param field the answer's `WWW-Authenticate`
    * @param refused what was sent with the refused request
+   * @throws StoreError `realm-refused`, and what `fetchToken` throws
    */
   async after(
     field: string,
     purpose: Purpose,
-    refused: string | undefined,
+    refused: Authorization | undefined,
     call: Call,
-  ): Promise<string | undefined> {
+  ): Promise<Authorization | undefined> {
     const challenges = parseChallenges(field);
     const bearer = challenges.find((c) => c.scheme === "bearer" && c.parameters.has("realm"));
-    let header: string | undefined;
+    if (refused !== undefined) this.#tokens.drop(refused.header);
+    let better: Authorization | undefined;
     if (bearer !== undefined) {
-      this.#bearer = bearer;
-      header = await this.#fetchToken(bearer, purpose, call);
+      this.#wants = tokenServerOf(bearer.parameters, this.#asker);
+      this.#widen(purpose, bearer);
+      better = await this.#token(this.#wants, purpose, call);
     } else if (challenges.some((c) => c.scheme === "basic")) {
-      const credentials = await this.#credentials.get(this.#asker.registry, purpose.repository, call);
-      header = credentials === undefined ? undefined : headerOf(credentials);
-      if (header !== undefined) this.#tokens.set(keyOf(purpose), { header, until: Number.POSITIVE_INFINITY });
+      this.#wants = "basic";
+      better = byBasic((await this.#lookUp(purpose, call)).credentials);
     }
-    if (header === refused) this.#tokens.delete(keyOf(purpose));
-    return header === refused ? undefined : header;
+    if (better === undefined || better.header !== refused?.header) return better;
+    this.#tokens.drop(better.header);
+    return undefined;
   }
 
-  async #fetchToken(challenge: Challenge, purpose: Purpose, call: Call): Promise<string> {
-    const { credentials, problem } = await this.#lookUp(purpose, call);
-    if (credentials?.kind === "access-token") return headerOf(credentials) ?? "";
-    const response = await requestFollowing(this.#tokenRequest(challenge, purpose, credentials), call);
-    const { host } = response.url;
-    const bytes = await collect(response.body, TOKEN_LIMIT, `the answer of the token server ${host}`);
-    if (response.status !== 200) {
-      throw new StoreError(
-        response.status === 403 ? "denied" : response.status === 429 ? "rate-limited" : "unauthorized",
-        `${this.#asker.registry}: its token server ${host} answered ${response.status}`,
-        { hint: problem?.message ?? loginHint(this.#asker.registry), cause: problem },
-      );
-    }
-    const { token, life } = parseToken(bytes, host);
-    const header = `Bearer ${token}`;
-    this.#tokens.set(keyOf(purpose), { header, until: performance.now() + life * 1000 });
-    return header;
+  /** Why a 401 or 403 is the last word. */
+  judge(status: number, field: string, purpose: Purpose, sent: Authorization | undefined): Verdict {
+    const { problem } = this.#found.get(purpose.repository) ?? NOBODY;
+    const byToken =
+      sent?.as !== undefined && sent.as.kind !== "access-token" && !sent.header.startsWith("Basic ");
+    return verdictOf(
+      status,
+      parseChallenges(field),
+      { as: sent?.as, byToken, problem },
+      this.#asker.registry,
+    );
   }
 
-  /** Broken credentials do not keep anybody from what is public: they are told where that was not enough. */
-  async #lookUp(
-    purpose: Purpose,
-    call: Call,
-  ): Promise<{ credentials?: Credentials | undefined; problem?: StoreError }> {
-    try {
-      return { credentials: await this.#credentials.get(this.#asker.registry, purpose.repository, call) };
-    } catch (problem) {
-      if (problem instanceof StoreError) return { problem };
-      throw problem;
-    }
+  async #token(server: TokenServer, purpose: Purpose, call: Call): Promise<Authorization> {
+    const { repository } = purpose;
+    const scopes = [...new Set([...purpose.scopes, ...(this.#wider.get(nameOf(purpose)) ?? [])])];
+    const grant = { realm: server.realm.href, service: server.service, repository, scopes };
+    const kept = this.#tokens.find(grant);
+    return (
+      kept ?? this.#fetches.run(keyOf(grant), call, (shared) => this.#fetch(server, purpose, grant, shared))
+    );
   }
 
-  #tokenRequest(
-    challenge: Challenge,
-    purpose: Purpose,
-    credentials: Credentials | undefined,
-  ): RequestOptions {
-    const { headers, network, idleTimeout } = this.#asker;
-    const url = this.#realm(challenge);
-    const query = new URLSearchParams();
-    const service = challenge.parameters.get("service");
-    if (service !== undefined) query.append("service", service);
-    const asked = challenge.parameters.get("scope")?.split(" ") ?? [];
-    const scopes = [...new Set([...purpose.scopes, ...asked.filter((s) => s !== "")])];
-    const shared = { headers, network, idleTimeout, publicOnly: this.#asker.isPublic() };
-    if (credentials?.kind === "identity-token") {
-      query.append("scope", scopes.join(" "));
-      query.append("client_id", "imgvol");
-      query.append("grant_type", "refresh_token");
-      query.append("refresh_token", credentials.token);
-      const form = { "content-type": "application/x-www-form-urlencoded" };
-      const body = Buffer.from(query.toString());
-      return { ...shared, method: "POST", url, headers: { ...headers, ...form }, body };
-    }
-    for (const scope of scopes) query.append("scope", scope);
-    for (const [name, value] of query) url.searchParams.append(name, value);
-    const authorization = credentials === undefined ? undefined : headerOf(credentials);
-    return {
-      ...shared,
-      method: "GET",
-      url,
-      headers: { ...headers, ...(authorization === undefined ? {} : { authorization }) },
-    };
+  async #fetch(server: TokenServer, purpose: Purpose, grant: Grant, call: Call): Promise<Authorization> {
+    const { credentials: found, problem } = await this.#lookUp(purpose, call);
+    if (found?.kind === "access-token") return { header: `Bearer ${found.token}`, as: found };
+    const credentials = this.#newest(found);
+    const { registry } = this.#asker;
+    const what = purpose.repository === "" ? registry : `${registry}/${purpose.repository}`;
+    const identity = found?.kind === "password" && this.#provider.keepIdentity !== undefined;
+    const begun = performance.now();
+    const asked = { scopes: grant.scopes, what, credentials, identity };
+    const issued = await fetchToken(server, asked, this.#asker, call).catch((error: unknown) => {
+      throw problem === undefined ? error : withProblem(error, problem);
+    });
+    const { token, life, refreshToken } = issued;
+    if (refreshToken !== undefined && identity) this.#provider.keepIdentity?.(refreshToken);
+    if (refreshToken !== undefined && found?.kind === "identity-token")
+      this.#renewed.set(found.token, refreshToken);
+    const authorization = { header: `Bearer ${token}`, as: found };
+    this.#tokens.keep(grant, authorization, begun + life);
+    return authorization;
   }
 
-  /** The registry's word for where credentials go, so it must have come, and they must go, as safely as to itself. */
-  #realm(challenge: Challenge): URL {
-    const realm = challenge.parameters.get("realm") ?? "";
-    const url = URL.canParse(realm) ? new URL(realm) : undefined;
-    const { registry, url: own } = this.#asker;
-    const safe = url?.protocol === "https:" || (url?.protocol === "http:" && own.protocol === "http:");
-    if (url === undefined || !safe) {
-      throw new StoreError("registry-error", `${registry} names a token server that is not safe to ask`, {
-        hint: "the realm of its WWW-Authenticate header has to be an https URL",
-      });
-    }
-    url.username = "";
-    url.password = "";
-    return url;
+  #newest(found: Credentials | undefined): Credentials | undefined {
+    if (found?.kind !== "identity-token") return found;
+    const token = this.#renewed.get(found.token);
+    return token === undefined ? found : { ...found, token };
+  }
+
+  /** Read anew each time that the registry is not content: a login meanwhile counts. */
+  async #lookUp({ repository }: Purpose, call: Call): Promise<LookedUp> {
+    const found = await this.#lookUps.run(repository, call, async (shared) => {
+      try {
+        const credentials = await this.#provider.get(this.#asker.registry, repository, shared);
+        return credentials === undefined ? NOBODY : { credentials };
+      } catch (problem) {
+        if (problem instanceof StoreError) return { problem };
+        throw problem;
+      }
+    });
+    this.#found.set(repository, found);
+    return found;
+  }
+
+  #widen(purpose: Purpose, bearer: Challenge): void {
+    const more = scopesOf(bearer.parameters.get("scope")).filter((scope) => !purpose.scopes.includes(scope));
+    if (more.length > 0) this.#wider.set(nameOf(purpose), more);
   }
 }
 
-/** What to do when a registry does not let us in. */
-export function loginHint(registry: string): string {
-  return `run \`imgvol login ${registry}\`, or check that the repository exists and is yours`;
+function nameOf(purpose: Purpose): string {
+  return JSON.stringify([purpose.repository, ...purpose.scopes]);
 }
 
-function keyOf(purpose: Purpose): string {
-  return `${purpose.repository} ${[...purpose.scopes].sort().join(" ")}`;
-}
-
-function headerOf(credentials: Credentials): string | undefined {
-  if (credentials.kind === "access-token") return `Bearer ${credentials.token}`;
-  if (credentials.kind === "identity-token") return undefined;
-  const pair = `${credentials.username}:${credentials.password}`;
-  return `Basic ${Buffer.from(pair).toString("base64")}`;
-}
-
-function parseToken(bytes: Uint8Array, host: string): { token: string; life: number } {
-  let answer: unknown;
-  try {
-    answer = JSON.parse(Buffer.from(bytes).toString("utf8"));
-  } catch {
-    // Not repeated: it may hold a token.
+function byBasic(credentials: Credentials | undefined): Authorization | undefined {
+  if (credentials?.kind === "password") {
+    return { header: basicHeader(credentials.username, credentials.password), as: credentials };
   }
-  const fields = isObject(answer) ? answer : {};
-  const token = fields["token"] || fields["access_token"];
-  if (typeof token !== "string" || !/^[\x21-\x7e]+$/.test(token)) {
-    throw new StoreError("registry-error", `the token server ${host} answered without a token`);
-  }
-  const life = fields["expires_in"];
-  return { token, life: typeof life === "number" && life > 0 ? life : DEFAULT_LIFE };
+  // An identity token is of no use where no token server takes it.
+  return credentials?.kind === "access-token"
+    ? { header: `Bearer ${credentials.token}`, as: credentials }
+    : undefined;
+}
+
+/** Where nobody is not let in, the reason is why there is nobody. */
+function withProblem(error: unknown, problem: StoreError): unknown {
+  if (!(error instanceof StoreError && error.code === "credentials-missing")) return error;
+  const hint = problem.hint === undefined ? {} : { hint: problem.hint };
+  return new StoreError(problem.code, `${error.message}: ${problem.message}`, { ...hint, cause: problem });
 }

@@ -1,8 +1,16 @@
 export { anonymous, type Credentials, type CredentialsProvider } from "./auth-credentials.ts";
-export { type Kept, type LoggedIn, type LoginOptions, login, logout } from "./auth-login.ts";
+export {
+  type LoggedIn,
+  type LoggedOut,
+  type LoginOptions,
+  login,
+  logout,
+  type User,
+} from "./auth-login.ts";
 export { type CopyOptions, type CopyResult, copy } from "./copy.ts";
 export { CopyError } from "./copy-sides.ts";
-export { credentialsFile, dockerCredentials } from "./credentials.ts";
+export { credentialFiles } from "./credential-files.ts";
+export { type CredentialOptions, dockerCredentials } from "./credentials.ts";
 export { openLayout } from "./layout.ts";
 export type { Incoming, Medium } from "./medium.ts";
 export { memoryMedium, memoryStore } from "./memory.ts";

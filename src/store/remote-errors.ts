@@ -8,7 +8,8 @@ import {
   type Response,
 } from "../base/index.ts";
 import { isObject, type StoreCode, StoreError } from "../oci/index.ts";
-import { loginHint } from "./auth.ts";
+import { type Authorization, type Credentials, withoutSecrets } from "./auth-credentials.ts";
+import type { Verdict } from "./auth-verdict.ts";
 
 /** An answer of a registry that is not the one hoped for. */
 export class Refusal extends StoreError {
@@ -25,6 +26,7 @@ export class Refusal extends StoreError {
     message: string,
     more: {
       hint?: string;
+      cause?: unknown;
       status: number;
       codes: readonly string[];
       retryAfter: number | undefined;
@@ -36,8 +38,13 @@ export class Refusal extends StoreError {
     this.status = more.status;
     this.codes = more.codes;
     this.retryAfter = more.retryAfter;
-    this.transient = more.reauthorized || more.status === 408 || more.status === 429 || more.status >= 500;
+    this.transient = more.reauthorized || isTransientStatus(more.status);
   }
+}
+
+/** Whether the same request may well be answered otherwise a little later. */
+export function isTransientStatus(status: number): boolean {
+  return status === 408 || status === 429 || status >= 500;
 }
 
 const ERROR_LIMIT = 64 * 1024;
@@ -48,49 +55,110 @@ const CODES: Readonly<Record<number, StoreCode>> = {
   429: "rate-limited",
 };
 
-/** Reads a registry's answer of refusal. `what` says what was asked for: `host/repository: the manifest 1.0`. */
-export async function refusal(
-  response: Response,
-  registry: string,
-  what: string,
-  reauthorized = false,
-): Promise<Refusal> {
+/** What is known of a refused request, beside the answer. */
+export interface Refused {
+  readonly registry: string;
+  /** What was asked for: `host/repository: manifest 1.0`. */
+  readonly what: string;
+  /** What went with the request. */
+  readonly sent?: Authorization | undefined;
+  /** Why we are not let in, for a 401 or 403. */
+  readonly verdict?: Verdict | undefined;
+  /** Meanwhile we can offer better credentials. */
+  readonly reauthorized?: boolean;
+}
+
+/** Reads a registry's answer of refusal. */
+export async function refusal(response: Response, refused: Refused): Promise<Refusal> {
   const { status } = response;
-  const told = await readErrors(response);
-  const retryAfter = waitOf(response.headers.get("retry-after"));
-  const reasons = told.slice(0, 3).map((e) => printable(`${e.code}: ${e.message}`).slice(0, 300));
-  const message = `${what}: ${registry} answered ${status}${reasons.length > 0 ? ` (${reasons.join("; ")})` : ""}`;
-  const hint = hintFor(status, registry, retryAfter);
-  return new Refusal(CODES[status] ?? "registry-error", message, {
+  const { registry, what, sent, verdict, reauthorized = false } = refused;
+  const told = await readRefusal(response, (text) => withoutSecrets(text, sent?.as, sent?.header));
+  const message = `${what}: ${registry} answered ${status}${told.inBrackets}`;
+  const hint = verdict?.hint ?? hintFor(status, registry, told.retryAfter, sent?.as);
+  const code = verdict?.code ?? CODES[status] ?? "registry-error";
+  return new Refusal(code, verdict === undefined ? message : `${message}: ${verdict.why}`, {
     ...(hint === undefined ? {} : { hint }),
+    ...(verdict?.cause === undefined ? {} : { cause: verdict.cause }),
     status,
-    codes: told.map((e) => e.code),
-    retryAfter,
+    ...told,
     reauthorized,
   });
 }
 
-function hintFor(status: number, registry: string, retryAfter: number | undefined): string | undefined {
-  if (status === 401) return loginHint(registry);
-  if (status === 403)
-    return "your account may not do this; ask the repository's owner, or log in as another user";
+function hintFor(
+  status: number,
+  registry: string,
+  retryAfter: number | undefined,
+  as: Credentials | undefined,
+): string | undefined {
   if (status === 404) return "check the name, the tag, and that you may read it";
   if (status === 413) return "the registry, or a proxy before it, limits how large an upload may be";
-  if (status === 429) {
-    const wait = retryAfter === undefined ? "later" : `in ${Math.ceil(retryAfter / 1000)} s`;
-    return `try again ${wait}, or log in: many registries limit anonymous users more`;
-  }
+  if (status === 429) return rateHint(registry, retryAfter, as);
   return status >= 500 ? "the registry has a problem of its own; try again later" : undefined;
 }
 
-async function readErrors(response: Response): Promise<{ code: string; message: string }[]> {
+/** Public registries let those who are logged in ask for more, and some of those who pay for all. */
+export function rateHint(
+  registry: string,
+  retryAfter: number | undefined,
+  as: Credentials | undefined,
+): string {
+  const wait = retryAfter === undefined ? "later" : `in ${Math.ceil(retryAfter / 1000)} s`;
+  if (as !== undefined) return `try again ${wait}; this is the limit of the account that is logged in`;
+  return `try again ${wait}, or log in for a higher limit: \`imgvol login ${registry} -u NAME --password-stdin\``;
+}
+
+/** What an answer of refusal says. */
+export interface Told {
+  /** The server's own codes. */
+  readonly codes: readonly string[];
+  readonly retryAfter: number | undefined;
+  /** Its reasons, for a message: ` (CODE: sentence; …)`, or nothing. */
+  readonly inBrackets: string;
+}
+
+/** Reads the body of a refusal. `redact` takes out what nobody may read: some servers repeat the request. */
+export async function readRefusal(response: Response, redact: (text: string) => string): Promise<Told> {
+  const told = await readErrors(response);
+  const reasons = told.slice(0, 3).map((e) => printable(redact(reasonOf(e))).slice(0, 300));
+  const limit = response.status === 429 ? limitOf(response.headers) : undefined;
+  if (limit !== undefined) reasons.push(limit);
+  return {
+    codes: told.map((e) => e.code),
+    retryAfter: waitOf(response.headers.get("retry-after")),
+    inBrackets: reasons.length > 0 ? ` (${reasons.join("; ")})` : "",
+  };
+}
+
+/** `100;w=21600`: Docker Hub's word for how many pulls it allows in how many seconds. */
+function limitOf(headers: ReadonlyMap<string, string>): string | undefined {
+  const match = /^(\d{1,9});\s*w=(\d{1,9})$/.exec(headers.get("ratelimit-limit") ?? "");
+  if (match === null) return undefined;
+  return `the limit is ${match[1]} in ${Number(match[2]) / 3600} h`;
+}
+
+interface OneError {
+  readonly code: string;
+  readonly message: string;
+}
+
+function reasonOf({ code, message }: OneError): string {
+  return message === "" ? code : `${code}: ${message}`;
+}
+
+async function readErrors(response: Response): Promise<OneError[]> {
   try {
     const bytes = await collect(response.body, ERROR_LIMIT, "the error");
     const answer: unknown = JSON.parse(Buffer.from(bytes).toString("utf8"));
-    const errors = isObject(answer) ? answer["errors"] : undefined;
+    if (!isObject(answer)) return [];
+    const errors = answer["errors"];
+    // Token servers answer as OAuth2 has it (RFC 6749, section 5.2).
+    if (!Array.isArray(errors) && typeof answer["error"] === "string") {
+      return [{ code: answer["error"], message: textOf(answer["error_description"], "") }];
+    }
     return (Array.isArray(errors) ? errors : []).filter(isObject).map((e) => ({
-      code: typeof e["code"] === "string" ? e["code"] : "UNKNOWN",
-      message: typeof e["message"] === "string" ? e["message"] : "",
+      code: textOf(e["code"], "UNKNOWN"),
+      message: textOf(e["message"], ""),
     }));
   } catch (error) {
     if (isAbort(error)) throw error;
@@ -98,6 +166,10 @@ async function readErrors(response: Response): Promise<{ code: string; message: 
     await discard(response);
     return [];
   }
+}
+
+function textOf(value: unknown, otherwise: string): string {
+  return typeof value === "string" ? value : otherwise;
 }
 
 /** `Retry-After` in milliseconds: seconds or a date (RFC 9110, section 10.2.3). */

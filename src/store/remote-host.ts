@@ -12,8 +12,9 @@ import {
   requestFollowing,
 } from "../base/index.ts";
 import { OciError } from "../oci/index.ts";
-import { type Asker, Authenticator, type Purpose } from "./auth.ts";
-import { anonymous } from "./auth-credentials.ts";
+import { Authenticator, type Purpose } from "./auth.ts";
+import { type Authorization, anonymous } from "./auth-credentials.ts";
+import type { Asker } from "./auth-token.ts";
 import { asUnreachable, refusal } from "./remote-errors.ts";
 import type { RemoteOptions } from "./remote-options.ts";
 import { Patience } from "./remote-retry.ts";
@@ -56,7 +57,8 @@ export class RemoteHost {
       url: this.url,
       headers: this.#common(),
       network: options.network,
-      idleTimeout: options.idleTimeout,
+      idleTimeout: options.idleTimeout ?? IDLE_TIMEOUT,
+      allowsPlain: (host) => isPlain(host, options.plainHttp ?? []),
       isPublic: () => this.#isPublic(),
     };
     this.#authenticator = new Authenticator(asker, options.credentials ?? anonymous);
@@ -65,7 +67,8 @@ export class RemoteHost {
   /**
    * Asks, authenticates where it must, follows redirects (but with a streamed body), and tries again where that may help.
    *
-   * @throws StoreError `unauthorized`, `denied`, `not-found`, `rate-limited`, `registry-error`, `registry-unreachable`;
+   * @throws StoreError `unauthorized`, `credentials-missing`, `credentials-wrong`, `credentials-unreadable`, `helper-failed`,
+   *   `token-expired`, `realm-refused`, `denied`, `not-found`, `rate-limited`, `registry-error`, `registry-unreachable`;
    *   BaseError `redirect-refused`; what the body throws
    */
   async ask(ask: Ask, call: Call): Promise<Response> {
@@ -94,15 +97,18 @@ export class RemoteHost {
       const field = response.headers.get("www-authenticate") ?? "";
       const better = await this.#authenticator.after(field, ask.purpose, sent, call);
       if (better !== undefined) {
-        if (isStream(ask.body)) throw await refusal(response, this.registry, ask.what, true);
+        if (isStream(ask.body)) {
+          const { registry } = this;
+          throw await refusal(response, { registry, what: ask.what, sent, reauthorized: true });
+        }
         await discard(response);
-        return this.#expect(ask, await this.#send(ask, better, call));
+        return this.#expect(ask, await this.#send(ask, better, call), better);
       }
     }
-    return this.#expect(ask, response);
+    return this.#expect(ask, response, sent);
   }
 
-  async #send(ask: Ask, authorization: string | undefined, call: Call): Promise<Response> {
+  async #send(ask: Ask, authorization: Authorization | undefined, call: Call): Promise<Response> {
     const own = ask.url.origin === this.url.origin;
     const idle = this.options.idleTimeout ?? IDLE_TIMEOUT;
     const { network } = this.options;
@@ -112,7 +118,7 @@ export class RemoteHost {
       headers: {
         ...this.#common(),
         ...ask.headers,
-        ...(own && authorization !== undefined ? { authorization } : {}),
+        ...(own && authorization !== undefined ? { authorization: authorization.header } : {}),
       },
       body: ask.body,
       idleTimeout: ask.patient ? idle * PATIENT : idle,
@@ -125,9 +131,13 @@ export class RemoteHost {
     return response;
   }
 
-  async #expect(ask: Ask, response: Response): Promise<Response> {
-    if (ask.expect.includes(response.status)) return response;
-    throw await refusal(response, this.registry, ask.what);
+  async #expect(ask: Ask, response: Response, sent: Authorization | undefined): Promise<Response> {
+    const { status, headers, url } = response;
+    if (ask.expect.includes(status)) return response;
+    const field = headers.get("www-authenticate") ?? "";
+    const closed = (status === 401 || status === 403) && url.origin === this.url.origin;
+    const verdict = closed ? this.#authenticator.judge(status, field, ask.purpose, sent) : undefined;
+    throw await refusal(response, { registry: this.registry, what: ask.what, sent, verdict });
   }
 
   #common(): Record<string, string> {
@@ -146,12 +156,16 @@ function isStream(body: Ask["body"]): boolean {
   return body !== undefined && !(body instanceof Uint8Array);
 }
 
+function isPlain(host: string, plainHttp: readonly string[]): boolean {
+  const name = hostName(host) ?? "";
+  return isLoopback(name) || plainHttp.includes(host) || plainHttp.includes(name);
+}
+
 function urlOf(registry: string, plainHttp: readonly string[]): URL {
   const host = registry === "docker.io" || registry === "index.docker.io" ? "registry-1.docker.io" : registry;
   const name = hostName(host);
   if (name !== undefined) {
-    const plain = isLoopback(name) || plainHttp.includes(registry) || plainHttp.includes(name);
-    const text = `${plain ? "http" : "https"}://${host}/`;
+    const text = `${isPlain(registry, plainHttp) ? "http" : "https"}://${host}/`;
     if (URL.canParse(text)) return new URL(text);
   }
   throw new OciError("reference-invalid", `not a registry: ${JSON.stringify(registry)}`, {

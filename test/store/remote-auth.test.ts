@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { collect, fromBytes, quietCall } from "../../src/base/index.ts";
-import { digestOf, MediaType } from "../../src/oci/index.ts";
+import { digestOf, MediaType, type StoreError } from "../../src/oci/index.ts";
 import { parseChallenges } from "../../src/store/auth-challenge.ts";
 import { type Credentials, type CredentialsProvider, openRemote } from "../../src/store/index.ts";
 import { codeOf } from "../contract/store.ts";
@@ -148,35 +148,41 @@ test("Basic: offered when asked for, then unasked", async () => {
   );
 });
 
-test("a refused login is unauthorized, names the next step, and is not tried for ever", async () => {
-  for (const field of ['Basic realm="r"', "Digest a=b", ""]) {
+const refusals: readonly [string, string, string][] = [
+  ['Basic realm="r"', "credentials-wrong", "imgvol login HOST"],
+  ["Digest a=b", "unauthorized", "Basic, or by Bearer"],
+  ["", "unauthorized", "Basic, or by Bearer"],
+];
+for (const [field, code, hint] of refusals) {
+  test(`a login refused by ${field || "no challenge"} is ${code}, and is not tried for ever`, async () => {
     await using registry = await peer((_seen, response) => {
       response.setHeader("www-authenticate", field);
       refuse(response, 401, "UNAUTHORIZED", "go\u001b[31m away");
     });
     await using store = registry.open({ credentials: knows(user) });
-    await assert.rejects(collect(store.read(d, call), 100, "it"), (error: Error & { hint?: string }) => {
+    await assert.rejects(collect(store.read(d, call), 100, "it"), (error: StoreError) => {
+      assert.equal(error.code, code);
       assert.match(error.message, /answered 401 \(UNAUTHORIZED: go\\u\{1b\}\[31m away\)/);
-      assert.match(error.hint ?? "", new RegExp(`imgvol login ${registry.host}`));
+      assert.match(error.hint ?? "", new RegExp(hint.replace("HOST", registry.host)));
       assert.doesNotMatch(JSON.stringify([error, error.stack]), /pä:ss|bWU6/);
       return true;
     });
     assert.ok(registry.seen.length <= 2);
-  }
-});
+  });
+}
 
 test("a realm that is no web address is refused", async () => {
   for (const realm of ["ftp://127.0.0.1/token", "not a url", ""]) {
     await using registry = await peer((_seen, response) =>
       reply(response, 401, { "www-authenticate": `Bearer realm="${realm}"` }),
     );
-    assert.equal(await codeOf(registry.open({ credentials: knows(user) }).has(d, call)), "registry-error");
+    assert.equal(await codeOf(registry.open({ credentials: knows(user) }).has(d, call)), "realm-refused");
     assert.ok(registry.seen.every((s) => s.headers.authorization === undefined));
   }
 });
 
 const answers: readonly [string, number, string, string][] = [
-  ["refuses", 401, "{}", "unauthorized"],
+  ["refuses", 401, "{}", "credentials-wrong"],
   ["forbids", 403, "{}", "denied"],
   ["is not JSON", 200, "<html>secret-token</html>", "registry-error"],
   ["has no token", 200, "{}", "registry-error"],
@@ -249,6 +255,6 @@ test("an identity token is not sent on by a token server's redirect", async () =
     reply(response, 401, { "www-authenticate": `Bearer realm="http://${seen.headers.host}/token"` });
   });
   await using store = registry.open({ credentials: knows({ kind: "identity-token", token: "id" }) });
-  assert.equal(await codeOf(store.has(d, call)), "redirect-refused");
+  assert.equal(await codeOf(store.has(d, call)), "realm-refused");
   assert.equal(elsewhere.seen.length, 0);
 });

@@ -30,7 +30,11 @@ async function home(config?: unknown): Promise<Home> {
   return {
     path,
     file,
-    env: { HOME: path, PATH: `${join(path, "bin")}${delimiter}${process.env["PATH"] ?? ""}` },
+    env: {
+      HOME: path,
+      XDG_RUNTIME_DIR: join(path, "run"),
+      PATH: `${join(path, "bin")}${delimiter}${process.env["PATH"] ?? ""}`,
+    },
     read: () => readFile(file, "utf8"),
     [Symbol.asyncDispose]: () => rm(path, { recursive: true }),
   };
@@ -53,10 +57,11 @@ esac
   await chmod(program, 0o755);
 }
 
-const password = (username: string, secret: string): unknown => ({
+const password = (username: string, secret: string, from = "FILE"): unknown => ({
   kind: "password",
   username,
   password: secret,
+  from,
 });
 const lookUps: readonly [string, unknown, string, string, unknown][] = [
   ["no file", undefined, "r.io", "a", undefined],
@@ -103,14 +108,14 @@ const lookUps: readonly [string, unknown, string, string, unknown][] = [
     { auths: { "r.io": { auth: pair("me", ""), identitytoken: "id" } } },
     "r.io",
     "a",
-    { kind: "identity-token", token: "id" },
+    { kind: "identity-token", token: "id", from: "FILE" },
   ],
   [
     "an access token",
     { auths: { "r.io": { registrytoken: "t" } } },
     "r.io",
     "a",
-    { kind: "access-token", token: "t" },
+    { kind: "access-token", token: "t", from: "FILE" },
   ],
   ["nonsense", { auths: { "r.io": { auth: 5 }, x: null } }, "r.io", "a", undefined],
   ["auths that are none", { auths: [] }, "r.io", "a", undefined],
@@ -118,7 +123,8 @@ const lookUps: readonly [string, unknown, string, string, unknown][] = [
 for (const [name, config, registry, repository, expected] of lookUps) {
   test(`credentials: ${name}`, async () => {
     await using at = await home(config);
-    assert.deepEqual(await dockerCredentials(at.env).get(registry, repository, call), expected);
+    const found = await dockerCredentials(at.env).get(registry, repository, call);
+    assert.deepEqual(found && { ...found, from: found.from === at.file ? "FILE" : found.from }, expected);
   });
 }
 
@@ -135,9 +141,10 @@ test("credentials: DOCKER_CONFIG and REGISTRY_AUTH_FILE say where", async () => 
     JSON.stringify({ auths: { "r.io": { auth: pair("file", "3") } } }),
   );
   const here = { ...at.env, DOCKER_CONFIG: folder };
-  assert.deepEqual(await dockerCredentials(here).get("r.io", "a", call), password("folder", "2"));
-  const there = { ...here, REGISTRY_AUTH_FILE: join(folder, "auth.json") };
-  assert.deepEqual(await dockerCredentials(there).get("r.io", "a", call), password("file", "3"));
+  const [config, auth] = [join(folder, "config.json"), join(folder, "auth.json")];
+  assert.deepEqual(await dockerCredentials(here).get("r.io", "a", call), password("folder", "2", config));
+  const there = { ...here, REGISTRY_AUTH_FILE: auth };
+  assert.deepEqual(await dockerCredentials(there).get("r.io", "a", call), password("file", "3", auth));
 });
 
 test("credentials: a broken file is told without its secrets", async () => {
@@ -145,7 +152,7 @@ test("credentials: a broken file is told without its secrets", async () => {
   await assert.rejects(
     dockerCredentials(at.env).get("r.io", "a", call),
     (error: Error & { code?: string }) => {
-      assert.equal(error.code, "unauthorized");
+      assert.equal(error.code, "credentials-unreadable");
       assert.match(error.message, /config\.json/);
       assert.doesNotMatch(`${error.stack}${String(error.cause)}`, /c2VjcmV0/);
       return true;
@@ -159,26 +166,30 @@ test("credential helpers: of one registry, and for all; one that is missing or f
   const provider = dockerCredentials(at.env);
   assert.equal(await provider.get("r.io", "a", call), undefined);
   await writeFile(join(at.path, "kept"), JSON.stringify({ ServerURL: "r.io", Username: "me", Secret: "pw" }));
-  assert.deepEqual(await provider.get("r.io", "a", call), password("me", "pw"));
+  assert.deepEqual(await provider.get("r.io", "a", call), password("me", "pw", "docker-credential-vault"));
   await writeFile(
     join(at.path, "kept"),
     JSON.stringify({ ServerURL: "r.io", Username: "<token>", Secret: "id" }),
   );
-  assert.deepEqual(await provider.get("r.io", "a", call), { kind: "identity-token", token: "id" });
+  assert.deepEqual(await provider.get("r.io", "a", call), {
+    kind: "identity-token",
+    token: "id",
+    from: "docker-credential-vault",
+  });
   await writeFile(join(at.path, "kept"), "sekret, but no JSON");
   await assert.rejects(provider.get("r.io", "a", call), {
-    code: "unauthorized",
+    code: "helper-failed",
     message: /^(?!.*sekret).*vault/,
   });
   await assert.rejects(provider.get("other.io", "a", call), {
-    code: "unauthorized",
+    code: "helper-failed",
     message: /docker-credential-gone/,
   });
 });
 
 test("credential helpers: a name that leads elsewhere is not run", async () => {
   await using at = await home({ credsStore: "x/../../bin/sh" });
-  assert.equal(await codeOf(dockerCredentials(at.env).get("r.io", "a", call)), "unauthorized");
+  assert.equal(await codeOf(dockerCredentials(at.env).get("r.io", "a", call)), "helper-failed");
 });
 
 test("a helper that is missing does not keep anybody from what is public", async () => {
@@ -204,19 +215,25 @@ test("login asks the registry, then writes a file for its owner alone, and keeps
   await using registry = await peer(basic);
   const options = { ...registry.options, env: at.env };
   await assert.rejects(login(registry.host, { username: "me", password: "wrong" }, options, call), {
-    code: "unauthorized",
-    message: /^(?!.*wrong).*refused the user name or password/,
+    code: "credentials-wrong",
+    message: /^(?!.*wrong).*the password of "me" was refused/,
   });
   assert.equal(await at.read(), before);
-  assert.deepEqual(await login(registry.host, me, options, call), { in: at.file, asked: true });
+  assert.deepEqual(await login(registry.host, me, options, call), {
+    in: at.file,
+    asked: true,
+    kept: "password",
+    unencrypted: true,
+  });
   assert.equal((await stat(at.file)).mode & 0o777, 0o600);
   assert.equal(
     await at.read(),
     `{\n  "detachKeys": "ctrl-x",\n  "auths": {\n    "b.io": {\n      "auth": "YTpi"\n    },\n    "${registry.host}": {\n      "auth": "${pair("me", "p:w")}"\n    }\n  },\n  "z": [\n    1\n  ]\n}\n`,
   );
-  assert.deepEqual(await dockerCredentials(at.env).get(registry.host, "a", call), password("me", "p:w"));
-  assert.deepEqual(await logout(registry.host, { env: at.env }, call), { in: at.file });
-  assert.equal(await logout(registry.host, { env: at.env }, call), undefined);
+  const found = await dockerCredentials(at.env).get(registry.host, "a", call);
+  assert.deepEqual(found, password("me", "p:w", at.file));
+  assert.deepEqual(await logout(registry.host, { env: at.env }, call), { from: [at.file], left: [] });
+  assert.deepEqual(await logout(registry.host, { env: at.env }, call), { from: [], left: [] });
   assert.deepEqual(JSON.parse(await at.read()), JSON.parse(before));
 });
 
@@ -248,14 +265,18 @@ test("login and logout leave the secret to the helper that the config names", as
   assert.deepEqual(await login(registry.host, me, options, call), {
     in: "docker-credential-vault",
     asked: true,
+    kept: "password",
+    unencrypted: false,
   });
   assert.deepEqual(JSON.parse(await readFile(join(at.path, "kept"), "utf8")), {
     ServerURL: registry.host,
     Username: "me",
     Secret: "p:w",
   });
-  assert.deepEqual(await dockerCredentials(at.env).get(registry.host, "a", call), password("me", "p:w"));
-  assert.deepEqual(await logout(registry.host, { env: at.env }, call), { in: "docker-credential-vault" });
-  assert.equal(await logout(registry.host, { env: at.env }, call), undefined);
+  const found = await dockerCredentials(at.env).get(registry.host, "a", call);
+  assert.deepEqual(found, password("me", "p:w", "docker-credential-vault"));
+  const forgotten = { from: ["docker-credential-vault"], left: [] };
+  assert.deepEqual(await logout(registry.host, { env: at.env }, call), forgotten);
+  assert.deepEqual(await logout(registry.host, { env: at.env }, call), { from: [], left: [] });
   assert.equal(await at.read(), before);
 });

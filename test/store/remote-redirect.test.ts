@@ -147,19 +147,19 @@ const attacks: readonly [
     "a token server in plain http",
     (p) => [401, { "www-authenticate": `Bearer realm="http://registry.example:${p}/"` }],
     read,
-    "registry-error",
+    "realm-refused",
   ],
   [
     "a token server at a private address",
     (p) => [401, { "www-authenticate": `Bearer realm="https://127.0.0.1:${p}/"` }],
     read,
-    "redirect-refused",
+    "realm-refused",
   ],
   [
     "a token server at a private name",
     (p) => [401, { "www-authenticate": `Bearer realm="https://inside.example:${p}/"` }],
     read,
-    "redirect-refused",
+    "realm-refused",
   ],
 ];
 for (const [name, answer, act, code] of attacks) {
