@@ -38,7 +38,7 @@ export async function createLayout(
   writers: Writers,
   call: Call,
 ): Promise<{ readonly first: string | undefined } | undefined> {
-  const first = await makeLayoutFolder(dir);
+  const first = await makeStoreFolder(dir);
   const ours = new Set([CORNER, "blobs", "index.json", "oci-layout"]);
   const foreign = (await readdir(dir)).find((name) => !ours.has(name));
   if (foreign !== undefined) {
@@ -57,8 +57,8 @@ export async function createLayout(
   });
 }
 
-/** @returns the topmost folder that was made */
-async function makeLayoutFolder(dir: string): Promise<string | undefined> {
+/** @returns the topmost folder that was made, if any @throws StoreError `store-invalid` where a file is */
+export async function makeStoreFolder(dir: string): Promise<string | undefined> {
   try {
     return await makeFolder(dir);
   } catch (error) {

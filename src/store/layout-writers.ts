@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type Call, syncFolder } from "../base/index.ts";
 import { type Claim, Corner } from "./corner.ts";
 import type { Incoming } from "./medium.ts";
+import { unlessAborted } from "./unless-aborted.ts";
 
 /** Our own corner of a layout folder, which the image-spec leaves to implementations. Its lock guards index.json. */
 export const CORNER = ".imgvol";
@@ -82,15 +83,15 @@ export class Writers {
   }
 }
 
-/** Writes content to a new file, and to the disk, once it has shown to be what was expected. */
-export async function fill(path: string, content: Incoming, call: Call): Promise<void> {
+/** Writes content to a new file, and to the disk where it is to stay, once it has shown to be what was expected. */
+export async function fill(path: string, content: Incoming, stays: boolean, call: Call): Promise<void> {
   const file = await open(path, "wx", 0o644);
   try {
     for await (const chunk of content.source.open(0, call)) {
       for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten;
     }
     content.seal();
-    await file.sync();
+    if (stays) await file.sync();
   } finally {
     await file.close();
   }
@@ -101,18 +102,4 @@ interface Registration {
   /** Ends the wait for the lock when no write wants the folder any more. */
   readonly unwanted: AbortController;
   users: number;
-}
-
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  let stop = (): void => {};
-  const aborted = new Promise<never>((_resolve, reject) => {
-    stop = () => reject(signal.reason);
-  });
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
 }

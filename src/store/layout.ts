@@ -107,7 +107,7 @@ class Layout implements Medium {
       this.#writers.withFile(call, async (path) => {
         // From here on nobody takes the layout away; until here one may have who made it, and failed.
         await this.#createIfMissing(call);
-        await fill(path, content, call);
+        await fill(path, content, true, call);
         const blob = this.#blobs.path(content.seal().digest);
         await makeFolder(dirname(blob));
         call.signal.throwIfAborted();

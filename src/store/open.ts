@@ -1,18 +1,12 @@
 import type { Call } from "../base/index.ts";
-import {
-  formatReference,
-  type Reference,
-  registryOf,
-  repositoryOf,
-  type Store,
-  StoreError,
-} from "../oci/index.ts";
+import { type Reference, registryOf, repositoryOf, type Store } from "../oci/index.ts";
+import { openArchive } from "./archive.ts";
 import { openLayout } from "./layout.ts";
 import { openRemote } from "./remote.ts";
 import type { RemoteOptions } from "./remote-options.ts";
 
 export interface OpenOptions {
-  /** Makes a folder that is not there yet: for a destination. */
+  /** Makes a folder or an archive that is not there yet: for a destination. */
   readonly create?: boolean | undefined;
   /** For registries. Pass one object for several stores, so that they share tokens and connections. */
   readonly remote?: RemoteOptions | undefined;
@@ -20,7 +14,7 @@ export interface OpenOptions {
 
 /**
  * The store that a reference points into; which content, `wantedOf` says.
- * @throws StoreError `not-found` or `store-invalid` for a folder, `unsupported` for an archive
+ * @throws StoreError `not-found` or `store-invalid` for a folder or an archive
  */
 export async function openStore(ref: Reference, options: OpenOptions, call: Call): Promise<Store> {
   switch (ref.scheme) {
@@ -29,8 +23,6 @@ export async function openStore(ref: Reference, options: OpenOptions, call: Call
     case "remote":
       return openRemote({ registry: registryOf(ref), repository: repositoryOf(ref) }, options.remote);
     case "oci-archive":
-      throw new StoreError("unsupported", `${formatReference(ref)}: archives cannot be opened yet`, {
-        hint: "unpack it (tar -xf) and use oci:FOLDER; archives come with the next release",
-      });
+      return await openArchive(ref.path, { create: options.create ?? false }, call);
   }
 }

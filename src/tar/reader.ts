@@ -92,6 +92,19 @@ export class TarReader {
     for (let at = 0; at < bytes.length && this.#state !== "ended"; ) at += this.#step(bytes, at);
   }
 
+  /**
+   * Passes over the contents of the entry that was announced last, if none of them came yet: the sink gets `end` at once.
+   * For archives on a disk, whose contents need not be read to find the next entry.
+   * @returns how many bytes the caller leaves out before it writes on
+   */
+  skip(): number {
+    if (this.#state !== "data") return 0;
+    const left = this.#left + this.#pad;
+    this.#left = this.#pad = 0;
+    this.#advance();
+    return left;
+  }
+
   /** No more bytes will come. An archive may lack its end mark, but must not end within an entry. */
   finish(): void {
     const within = this.#state === "header" ? this.#filled > 0 || this.#announced() : this.#state !== "ended";

@@ -246,6 +246,54 @@ export function storeContract(
     assert.equal(await codeOf(deletes.delete(one, call)), "not-found");
   });
 
+  it("referrers are listed by subject and type, with what lists show", async (store) => {
+    const { referrers } = store.can;
+    if (referrers === undefined) return;
+    const subject = await putImage(store, 1);
+    await store.tag("v1", subject, call);
+    const put = async (value: object): Promise<Descriptor> =>
+      await store.ingest(MediaType.manifest, fromBytes(Buffer.from(JSON.stringify(value))), call);
+    const config = await store.ingest("application/x.config", fromBytes(Buffer.from("{}")), call);
+    const common = { schemaVersion: 2, mediaType: MediaType.manifest, config, layers: [], subject };
+    const one = await put({ ...common, artifactType: "application/x.sbom", annotations: { about: "one" } });
+    const two = await put(common);
+    await put({ ...common, subject: layerOf(someBytes(9, 9)) });
+    for (const d of [one, two]) await referrers.enlist?.(subject.digest, d, call);
+    const listed = async (type?: string): Promise<readonly Descriptor[]> => {
+      const found = await gather(referrers.referrers(subject.digest, call, type));
+      return found.toSorted((a, b) => (a.artifactType ?? "").localeCompare(b.artifactType ?? "", "en"));
+    };
+    const asOne = { ...one, artifactType: "application/x.sbom", annotations: { about: "one" } };
+    assert.deepEqual(await listed(), [{ ...two, artifactType: "application/x.config" }, asOne]);
+    assert.deepEqual(await listed("application/x.sbom"), [asOne]);
+    assert.deepEqual(await listed("application/x.none"), []);
+    await store.tag("v2", subject, call);
+    assert.equal((await listed()).length, 2);
+    await store.can.delete?.delete(one, call);
+    if (store.can.delete)
+      assert.deepEqual(
+        (await listed()).map((d) => d.digest),
+        [two.digest],
+      );
+    assert.deepEqual(await gather(referrers.referrers(two.digest, call)), []);
+  });
+
+  it("what is listed without a tag is a root, once", async (store) => {
+    const { roots } = store.can;
+    if (roots === undefined) return;
+    const [one, two] = [await putImage(store, 1), await putImage(store, 2)];
+    await roots.add(one, call);
+    await roots.add(one, call);
+    await store.tag("two", two, call);
+    await roots.add(two, call);
+    const found = await gather(roots.list(call));
+    assert.deepEqual(found.map((d) => d.digest).sort(), [one.digest, two.digest].sort());
+    const { mediaType, digest, size } = await store.resolve(one.digest, call);
+    assert.deepEqual({ mediaType, digest, size }, one);
+    const missing = { ...one, digest: digestOf(Buffer.from("missing")) };
+    assert.equal(await codeOf(roots.add(missing, call)), "not-found");
+  });
+
   if (options.sha512 === false) return;
   it("sha512", async (store) => {
     const bytes = someBytes(5000, 8);
@@ -254,6 +302,15 @@ export function storeContract(
     assert.equal(await codeOf(store.put(d, fromBytes(someBytes(5000, 9)), call)), "digest-mismatch");
     await store.put(d, fromBytes(bytes), call);
     assert.deepEqual(Buffer.from(await read(store, d)), bytes);
+    const config = await store.ingest(MediaType.config, fromBytes(Buffer.from("{}")), call);
+    const manifest = { schemaVersion: 2, mediaType: MediaType.manifest, config, layers: [d] };
+    const image = Buffer.from(JSON.stringify(manifest));
+    const named: Digest = `sha512:${createHash("sha512").update(image).digest("hex")}`;
+    const root: Descriptor = { mediaType: MediaType.manifest, digest: named, size: image.length };
+    await store.put(root, fromBytes(image), call);
+    await store.tag("long", root, call);
+    assert.equal((await store.resolve("long", call)).digest, named);
+    assert.deepEqual(Buffer.from(await read(store, root)), image);
   });
 }
 

@@ -28,9 +28,14 @@ test("a reference's scheme says which store it is", async () => {
   assert.equal(short.origin, "docker.io/library/alpine");
 });
 
-test("an archive is told to be for later", async () => {
-  await assert.rejects(openStore(parseReference("oci-archive:x.tar:v1"), {}, call), {
-    code: "unsupported",
-    hint: /oci:FOLDER/,
-  });
+test("an archive is opened by its file", async () => {
+  const top = await mkdtemp(join(tmpdir(), "imgvol-open-"));
+  try {
+    const ref = parseReference(`oci-archive:${join(top, "x.tar")}:v1`);
+    await assert.rejects(openStore(ref, {}, call), { code: "not-found", message: /x\.tar/ });
+    await using made = await openStore(ref, { create: true }, call);
+    assert.equal(made.origin, `oci-archive:${join(top, "x.tar")}`);
+  } finally {
+    await rm(top, { recursive: true, force: true });
+  }
 });

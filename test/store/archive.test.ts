@@ -1,0 +1,4 @@
+import { storeContract } from "../contract/store.ts";
+import { newArchive } from "./archive-file.ts";
+
+storeContract("archive", newArchive);
