@@ -9,6 +9,7 @@ export const floors: readonly (readonly string[])[] = [
   ["oci", "preset"],
   ["store", "tree"],
   ["pack", "registry", "volume", "telemetry"],
+  ["cluster"],
   ["demo"],
   ["cli"],
 ];

@@ -29,6 +29,15 @@ export function parsePort(text: string, flag: string): number {
   throw flagInvalid(flag, text, "a port");
 }
 
+/** `PORT:NODEPORT`. @throws ImgvolError `flag-invalid` */
+export function parsePublish(text: string, flag: string): { host: number; node: number } {
+  const [host = "", node = "", ...rest] = text.split(":");
+  if (rest.length === 0 && /^\d+$/.test(host) && /^\d+$/.test(node)) {
+    return { host: parsePort(host, flag), node: parsePort(node, flag) };
+  }
+  throw flagInvalid(flag, text, "two ports, for example 18888:31888");
+}
+
 /** 1 or more. @throws ImgvolError `flag-invalid` */
 export function parseCount(text: string, flag: string): number {
   const number = parseWhole(text, flag);

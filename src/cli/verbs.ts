@@ -99,6 +99,12 @@ export const verbs: readonly Listed[] = [
     load: () => import("./registry.ts"),
   },
   {
+    name: "cluster",
+    group: "Serve",
+    summary: "a Kubernetes of one node, with a registry, to try volumes on",
+    load: () => import("./cluster.ts"),
+  },
+  {
     name: "login",
     group: "Settings",
     summary: "keep credentials for a registry",

@@ -1,0 +1,73 @@
+import { readdir, readFile, rmdir, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Call, errno, exists, makeFolder } from "../base/index.ts";
+import { ClusterError } from "./errors.ts";
+
+const ROOT = "/sys/fs/cgroup";
+
+/** The cgroup below which a cluster's pods are, as the kubelet's `cgroupRoot` wants it. */
+export function cgroupName(cluster: string): string {
+  return `/imgvol-${cluster}`;
+}
+
+/** Where cgroups of that name are: in the one hierarchy of version 2, or in each of version 1. */
+async function places(cluster: string): Promise<readonly string[]> {
+  if (await exists(join(ROOT, "cgroup.controllers"))) return [join(ROOT, cgroupName(cluster))];
+  const found: string[] = [];
+  for (const name of await readdir(ROOT)) {
+    // `unified` is version 2 beside version 1: without controllers, and of no use to the kubelet. Links are second names.
+    if (name === "unified" || !(await stat(join(ROOT, name))).isDirectory()) continue;
+    found.push(join(ROOT, name, cgroupName(cluster)));
+  }
+  return found;
+}
+
+/** Makes the cgroup that the kubelet wants to find, in every hierarchy. */
+export async function makeCgroups(cluster: string): Promise<void> {
+  const controllers = await readFile(join(ROOT, "cgroup.controllers"), "utf8").catch(() => undefined);
+  if (controllers !== undefined) {
+    // Version 2 gives a group only the controllers that its parent passes on.
+    const wanted = ["cpuset", "cpu", "io", "memory", "pids"].filter((c) => controllers.includes(c));
+    await writeFile(join(ROOT, "cgroup.subtree_control"), wanted.map((c) => `+${c}`).join(" "));
+  }
+  for (const place of await places(cluster)) {
+    await makeFolder(place);
+    // In version 1 a new cpuset has no processor and no memory, and takes no process.
+    for (const file of controllers === undefined ? ["cpuset.cpus", "cpuset.mems"] : []) {
+      const above = await readFile(join(place, "..", file)).catch(() => undefined);
+      if (above !== undefined) await writeFile(join(place, file), above);
+    }
+  }
+}
+
+/** Removes it with all that is below it. What is in use is waited for: its processes were killed just now. */
+export async function removeCgroups(cluster: string, call: Call): Promise<void> {
+  for (let wait = 10; ; wait *= 2) {
+    const left: string[] = [];
+    for (const place of await places(cluster)) if (!(await removeGroup(place))) left.push(place);
+    if (left.length === 0) return;
+    if (wait > 5000) {
+      throw new ClusterError(
+        "cluster-stuck",
+        `cannot remove the cgroup ${left[0]}: a process is still in it`,
+      );
+    }
+    await sleep(wait, undefined, { signal: call.signal });
+  }
+}
+
+/** Cgroups go by rmdir, the deepest first. */
+async function removeGroup(path: string): Promise<boolean> {
+  try {
+    for (const entry of await readdir(path, { withFileTypes: true })) {
+      if (entry.isDirectory() && !(await removeGroup(join(path, entry.name)))) return false;
+    }
+    await rmdir(path);
+    return true;
+  } catch (error) {
+    if (errno(error) === "ENOENT") return true;
+    if (errno(error) === "EBUSY" || errno(error) === "ENOTEMPTY") return false;
+    throw error;
+  }
+}

@@ -1,0 +1,71 @@
+import { spawnSync } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { type Call, lock, removeTree } from "../base/index.ts";
+import { linkNames } from "./addresses.ts";
+import { removeCgroups } from "./cgroups.ts";
+import { ClusterError } from "./errors.ts";
+import { removeMountPoints } from "./mount-points.ts";
+import { killAll } from "./processes.ts";
+import {
+  type ClusterFolder,
+  type ClusterState,
+  clusterFolder,
+  clustersFolder,
+  listStates,
+  readState,
+} from "./state.ts";
+import { restoreSysctls } from "./sysctls.ts";
+
+export interface DownOptions {
+  /** Default `imgvol`. */
+  readonly name?: string | undefined;
+  /** Where clusters are kept. */
+  readonly clusters?: string | undefined;
+}
+
+/**
+ * Ends a cluster, however far it came, and takes away all that it made on this machine.
+ *
+ * @returns whether there was one
+ * @throws ClusterError `cluster-stuck`
+ */
+export async function clusterDown(options: DownOptions, call: Call): Promise<boolean> {
+  const clusters = options.clusters ?? clustersFolder();
+  const folder = clusterFolder(options.name ?? "imgvol", clusters);
+  if ((await readState(folder)) === undefined) return false;
+  await using _held = await lock(`${clusters}/lock`, "exclusive", call);
+  const state = await readState(folder);
+  if (state === undefined) return false;
+  await removeCluster(folder, state, clusters, call);
+  return true;
+}
+
+/** While the lock on all clusters is held. Its state goes last: what fails in between can be done again. */
+export async function removeCluster(
+  folder: ClusterFolder,
+  state: ClusterState,
+  clusters: string,
+  call: Call,
+): Promise<void> {
+  await killAll(state.id, call);
+  // The link goes with the node's namespace, but a little later than that one's processes.
+  spawnSync("ip", ["link", "delete", linkNames(state.network).host], { stdio: "ignore" });
+  await removeCgroups(state.name, call);
+  const others = (await listStates(clusters)).filter((other) => other.name !== state.name);
+  if (others.length === 0) {
+    await restoreSysctls(state.sysctls);
+    await removeMountPoints(state.folders);
+  }
+  await refuseMounts(folder.path);
+  await removeTree(folder.path);
+}
+
+/** The node's mounts are in its own namespace. Should one be seen here, then what it shows must not be deleted. */
+async function refuseMounts(path: string): Promise<void> {
+  const table = await readFile("/proc/self/mountinfo", "utf8");
+  const mount = table.split("\n").find((line) => line.split(" ")[4]?.startsWith(`${path}/`));
+  if (mount === undefined) return;
+  throw new ClusterError("cluster-stuck", `something is mounted at ${mount.split(" ")[4]}`, {
+    hint: "unmount it, then imgvol cluster down again",
+  });
+}

@@ -1,0 +1,18 @@
+import { ImgvolError } from "../base/index.ts";
+
+export type ClusterCode =
+  | "name-invalid"
+  | "not-supported"
+  | "not-root"
+  /** A program that is needed is neither given, nor on the PATH, nor can be built. */
+  | "program-missing"
+  | "build-failed"
+  | "cluster-up"
+  | "cluster-unknown"
+  /** A part of the cluster ended, or did not come up. */
+  | "cluster-failed"
+  | "cluster-stuck"
+  | "no-engine";
+
+/** Errors of making, asking and ending a cluster. */
+export class ClusterError extends ImgvolError<ClusterCode> {}

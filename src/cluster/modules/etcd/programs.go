@@ -1,0 +1,8 @@
+//go:build never
+
+// What is built of this module, so that `go mod tidy` keeps what it needs.
+package programs
+
+import (
+	_ "go.etcd.io/etcd/server/v3/etcdmain"
+)

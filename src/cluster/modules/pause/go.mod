@@ -1,0 +1,3 @@
+module imgvol.invalid/cluster/pause
+
+go 1.24
