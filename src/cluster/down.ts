@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { type Call, lock, removeTree } from "../base/index.ts";
 import { linkNames } from "./addresses.ts";
 import { removeCgroups } from "./cgroups.ts";
@@ -33,7 +34,7 @@ export async function clusterDown(options: DownOptions, call: Call): Promise<boo
   const clusters = options.clusters ?? clustersFolder();
   const folder = clusterFolder(options.name ?? "imgvol", clusters);
   if ((await readState(folder)) === undefined) return false;
-  await using _held = await lock(`${clusters}/lock`, "exclusive", call);
+  await using _held = await lock(join(clusters, ".lock"), "exclusive", call);
   const state = await readState(folder);
   if (state === undefined) return false;
   await removeCluster(folder, state, clusters, call);

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { rename } from "node:fs/promises";
 import { createServer } from "node:net";
 import { networkInterfaces } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
   type Call,
@@ -87,7 +88,7 @@ export async function clusterUp(options: UpOptions, call: Call): Promise<Cluster
   await checkMachine();
   const binaries = await findBinaries(options, call);
   // Two at a time would take the same network, and the same ports.
-  await using _held = await lock(`${clusters}/lock`, "exclusive", call);
+  await using _held = await lock(join(clusters, ".lock"), "exclusive", call);
   if ((await readState(folder)) !== undefined) {
     throw new ClusterError("cluster-up", `there is a cluster ${name} already`, {
       hint: `imgvol cluster status, or imgvol cluster down --name ${name}`,
