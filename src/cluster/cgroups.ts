@@ -1,7 +1,7 @@
-import { readdir, readFile, rmdir, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Call, errno, exists, makeFolder } from "../base/index.ts";
+import { type Call, errno, exists } from "../base/index.ts";
 import { ClusterError } from "./errors.ts";
 
 const ROOT = "/sys/fs/cgroup";
@@ -11,14 +11,16 @@ export function cgroupName(cluster: string): string {
   return `/imgvol-${cluster}`;
 }
 
+/** Version 2 beside version 1 is without controllers, and of no use to the kubelet; runc makes groups in it all the same. */
+const BESIDE = "unified";
+
 /** Where cgroups of that name are: in the one hierarchy of version 2, or in each of version 1. */
 async function places(cluster: string): Promise<readonly string[]> {
   if (await exists(join(ROOT, "cgroup.controllers"))) return [join(ROOT, cgroupName(cluster))];
   const found: string[] = [];
-  for (const name of await readdir(ROOT)) {
-    // `unified` is version 2 beside version 1: without controllers, and of no use to the kubelet. Links are second names.
-    if (name === "unified" || !(await stat(join(ROOT, name))).isDirectory()) continue;
-    found.push(join(ROOT, name, cgroupName(cluster)));
+  for (const entry of await readdir(ROOT, { withFileTypes: true })) {
+    // Links are second names.
+    if (entry.isDirectory()) found.push(join(ROOT, entry.name, cgroupName(cluster)));
   }
   return found;
 }
@@ -32,7 +34,10 @@ export async function makeCgroups(cluster: string): Promise<void> {
     await writeFile(join(ROOT, "cgroup.subtree_control"), wanted.map((c) => `+${c}`).join(" "));
   }
   for (const place of await places(cluster)) {
-    await makeFolder(place);
+    if (dirname(place) === join(ROOT, BESIDE)) continue;
+    await mkdir(place).catch((error: unknown) => {
+      if (errno(error) !== "EEXIST") throw error;
+    });
     // In version 1 a new cpuset has no processor and no memory, and takes no process.
     for (const file of controllers === undefined ? ["cpuset.cpus", "cpuset.mems"] : []) {
       const above = await readFile(join(place, "..", file)).catch(() => undefined);

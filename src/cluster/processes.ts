@@ -3,6 +3,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Call, errno } from "../base/index.ts";
 import { ClusterError } from "./errors.ts";
 
+/** How long killed processes may take to end, in milliseconds. */
+const PATIENCE = 20_000;
+
 /** The variable that every process of a cluster's carries, with the cluster's id. */
 export const MARK = "IMGVOL_CLUSTER";
 
@@ -26,15 +29,30 @@ export async function processesOf(id: string): Promise<readonly number[]> {
  * @throws ClusterError `cluster-stuck`
  */
 export async function killAll(id: string, call: Call): Promise<void> {
-  for (let wait = 5; ; wait *= 2) {
-    const left = await processesOf(id);
-    if (left.length === 0) return;
-    if (wait > 10_000) {
-      throw new ClusterError("cluster-stuck", `processes of the cluster do not end: ${left.join(", ")}`);
+  const killed = new Set<number>();
+  const began = performance.now();
+  for (let wait = 5; ; wait = Math.min(wait * 2, 500)) {
+    for (const pid of await processesOf(id)) {
+      kill(pid);
+      killed.add(pid);
     }
-    for (const pid of left) kill(pid);
+    for (const pid of killed) if (!(await isAlive(pid))) killed.delete(pid);
+    if (killed.size === 0) return;
+    if (performance.now() - began > PATIENCE) {
+      throw new ClusterError(
+        "cluster-stuck",
+        `processes of the cluster do not end: ${[...killed].join(", ")}`,
+      );
+    }
     await sleep(wait, undefined, { signal: call.signal });
   }
+}
+
+/** A process on its way out has no environment any more, but is still there. One that nobody has waited for is over. */
+async function isAlive(pid: number): Promise<boolean> {
+  const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  const state = text.slice(text.lastIndexOf(")") + 2, text.lastIndexOf(")") + 3);
+  return state !== "" && state !== "Z" && state !== "X";
 }
 
 function kill(pid: number): void {
