@@ -41,6 +41,8 @@ export const verb: Verb = {
               db: o.db,
               maxBytes: o.maxSize === undefined ? undefined : parseSize(o.maxSize, "--max-size"),
               allowHosts: o.allowHost,
+              // From a Secret, say: an argument would be seen by every user of the machine.
+              token: process.env["IMGVOL_DASHBOARD_TOKEN"] || undefined,
             },
             io.call,
           );

@@ -1,11 +1,13 @@
 import { printable } from "../base/index.ts";
-import { type DemoResult, parseApp, renderDemo, runDemo } from "../demo/index.ts";
+import { type DemoResult, parseApp, renderDemo, runClusterDemo, runDemo } from "../demo/index.ts";
 import { type SpanNode, spanTree } from "../telemetry/index.ts";
 import { untilStopped } from "./listen.ts";
 import { examples, type Verb } from "./verb.ts";
 
 interface Options {
   readonly once?: boolean;
+  readonly cluster?: boolean;
+  readonly bin?: string;
 }
 
 export const verb: Verb = {
@@ -13,6 +15,11 @@ export const verb: Verb = {
     command
       .argument("[app]", "spring or node (default: spring where a JDK 17 and Maven are, else node)")
       .option("--once", "end when the telemetry has been shown")
+      .option("--cluster", "on a Kubernetes of this machine (spring; Linux, root): pods, Services, a kubelet")
+      .option(
+        "--bin <folder>",
+        "the cluster's programs (default: the cache; what is missing is built with Go)",
+      )
       .option("--json", "what was shown as JSON: app, volume, dashboard, services, traces")
       .addHelpText("after", examples("imgvol demo", "imgvol demo node --once"))
       .action(
@@ -23,7 +30,9 @@ export const verb: Verb = {
             note: (sentence: string): void => io.say(`  ${sentence}`),
             output: (line: string): void => void process.stderr.write(`  | ${printable(line)}\n`),
           };
-          await using demo = await runDemo({ app, on }, io.call);
+          await using demo = options.cluster
+            ? await runClusterDemo({ app, on, bin: options.bin }, io.call)
+            : await runDemo({ app, on }, io.call);
           // Nothing is left to clean up when the answer is written: its reader may go away.
           if (options.once) await demo[Symbol.asyncDispose]();
           io.say("");

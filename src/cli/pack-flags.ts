@@ -1,4 +1,6 @@
-import { parsePlatform } from "../oci/index.ts";
+import { readFile } from "node:fs/promises";
+import { ImgvolError, messageOf } from "../base/index.ts";
+import { isObject, parsePlatform } from "../oci/index.ts";
 import type { PackOptions } from "../pack/index.ts";
 import { flagInvalid, parseSize, parseWhole } from "./flag-values.ts";
 
@@ -15,10 +17,14 @@ export interface PackFlags {
   readonly split?: string;
   readonly strict?: boolean;
   readonly dryRun?: boolean;
+  readonly imageConfig?: string;
 }
 
 /** Flags and `SOURCE_DATE_EPOCH`, as `pack` takes them. @throws ImgvolError `flag-invalid` */
-export function packOptions(flags: PackFlags, env: NodeJS.ProcessEnv = process.env): PackOptions {
+export async function packOptions(
+  flags: PackFlags,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<PackOptions> {
   return {
     format: {
       compression: flags.compress,
@@ -33,8 +39,24 @@ export function packOptions(flags: PackFlags, env: NodeJS.ProcessEnv = process.e
     split: flags.split === undefined ? undefined : parseSize(flags.split, "--split"),
     strict: flags.strict,
     dryRun: flags.dryRun,
+    config: flags.imageConfig === undefined ? undefined : await imageConfig(flags.imageConfig),
     sourceDateEpoch: epoch(env["SOURCE_DATE_EPOCH"]),
   };
+}
+
+/** A JSON object in a file, with the members of an image config's `config`: Entrypoint, Env, User and so on. */
+async function imageConfig(path: string): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    const value: unknown = JSON.parse(await readFile(path, "utf8"));
+    if (isObject(value)) return value;
+  } catch (cause) {
+    throw new ImgvolError("flag-invalid", `--image-config: cannot read ${path}: ${messageOf(cause)}`, {
+      hint: 'write a JSON object, for example {"Entrypoint": ["/app/run"], "User": "1000"}',
+      wrongUse: true,
+      cause,
+    });
+  }
+  throw flagInvalid("--image-config", path, "a file with a JSON object");
 }
 
 function owner(text: string): { uid: number; gid: number } {

@@ -36,6 +36,10 @@ export const verb: Verb = {
         .option("--owner <uid:gid>", "of every file (default: 0:0)")
         .option("--follow-symlinks", "pack what symbolic links lead to")
         .option("--annotation <k=v>", "on the manifests and the index; repeat for more", repeated)
+        .option(
+          "--image-config <file>",
+          "JSON of what the image runs (Entrypoint, Env, User): an app's image",
+        )
         .option("--split <size>", "several layers of at most this, for example 2GiB")
         .option("--repository <url>", "where a preset's payload comes from")
         .option("--strict", "publish nothing if there is a warning")
@@ -52,7 +56,7 @@ export const verb: Verb = {
       .action(
         run(async (io, words: string[], options: Options) => {
           const remote = remoteOptions(options);
-          const how: PackOptions = packOptions(options);
+          const how: PackOptions = await packOptions(options);
           await using sources = await openSources(words, { ...how, repository: options.repository }, io);
           const [first = "", ...rest] = options.tag;
           await using to = await opened(first, remote, io, !how.dryRun);

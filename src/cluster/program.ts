@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { access, constants } from "node:fs/promises";
 import { delimiter, join } from "node:path";
+import { createInterface } from "node:readline";
 import { type Call, errno } from "../base/index.ts";
 
 export interface RunOptions {
@@ -8,7 +9,7 @@ export interface RunOptions {
   /** Beside this process's. */
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
-  /** Told of each line of its stderr. */
+  /** Told of each whole line of its stdout and stderr. */
   readonly onLine?: (line: string) => void;
 }
 
@@ -42,16 +43,15 @@ export async function runProgram(
   call.signal.addEventListener("abort", stop, { once: true });
   let stdout = "";
   let stderr = "";
-  let line = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     stdout += text;
   });
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr = (stderr + text).slice(-KEPT);
-    const lines = (line + text).split("\n");
-    line = lines.pop() ?? "";
-    for (const whole of lines) options.onLine?.(whole);
   });
+  if (options.onLine !== undefined) {
+    for (const input of [child.stdout, child.stderr]) createInterface({ input }).on("line", options.onLine);
+  }
   child.stdin.on("error", () => {});
   child.stdin.end(options.input ?? "");
   try {

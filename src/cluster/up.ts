@@ -63,6 +63,8 @@ export interface Cluster {
   readonly containerd: string;
   /** The file for `KUBECONFIG`. */
   readonly kubeconfig: string;
+  /** The program that goes with it. */
+  readonly kubectl: string;
   /** `localhost:PORT`: the same on this machine and on the node. */
   readonly registry: string;
   /** The node's address, by which this machine reaches NodePorts. */
@@ -113,6 +115,7 @@ export function clusterOf(folder: ClusterFolder, state: ClusterState): Cluster {
     kubernetes: state.kubernetes,
     containerd: state.containerd,
     kubeconfig: folder.kubeconfig,
+    kubectl: state.programs["kubectl"] ?? "kubectl",
     registry: `localhost:${registry}`,
     node: addressesOf(state.network).node,
     ports: state.ports,

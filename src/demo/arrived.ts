@@ -1,4 +1,4 @@
-import type { Storage, Trace } from "../telemetry/index.ts";
+import type { TelemetryQueries, Trace } from "../telemetry/index.ts";
 import type { Service } from "./app.ts";
 import { NAMES } from "./requests.ts";
 
@@ -22,7 +22,10 @@ export interface ServiceTelemetry {
 const LIMIT = 1000;
 
 /** Asks the dashboard's storage what has come from a service. */
-export async function telemetryOf({ name, span }: Service, storage: Storage): Promise<ServiceTelemetry> {
+export async function telemetryOf(
+  { name, span }: Service,
+  storage: TelemetryQueries,
+): Promise<ServiceTelemetry> {
   const [services, traces, metrics, logs] = await Promise.all([
     storage.services(),
     storage.traces({ service: name, limit: LIMIT }),
@@ -64,7 +67,10 @@ export function missing(
 }
 
 /** The newest trace of a request to a service. */
-export async function latestTrace({ name, span }: Service, storage: Storage): Promise<Trace | undefined> {
+export async function latestTrace(
+  { name, span }: Service,
+  storage: TelemetryQueries,
+): Promise<Trace | undefined> {
   const traces = await storage.traces({ service: name, limit: LIMIT });
   const newest = traces.find((trace) => trace.name === span);
   return newest === undefined ? undefined : await storage.trace(newest.traceId);

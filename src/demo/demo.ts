@@ -15,7 +15,7 @@ import { node } from "./node.ts";
 import { sendRequests } from "./requests.ts";
 import { type Running, startService } from "./running.ts";
 import { spring } from "./spring.ts";
-import { waitForTelemetry } from "./wait.ts";
+import { waitForTelemetry, watchedHere } from "./wait.ts";
 
 export interface DemoOptions {
   /** Default: spring where it can be built, else node. */
@@ -96,7 +96,13 @@ async function steps(options: DemoOptions, keep: Keep, call: Call): Promise<Demo
     running.push(keep(await startService(service, around, call)));
   }
   for (const one of running) await sendRequests(one, on, call);
-  const telemetry = await waitForTelemetry(running, app.preset, dashboard.storage, on, call);
+  const telemetry = await waitForTelemetry(
+    watchedHere(running, dashboard.storage),
+    app.preset,
+    dashboard.storage,
+    on,
+    call,
+  );
   const traces = await Promise.all(services.map((service) => latestTrace(service, dashboard.storage)));
   return {
     app: app.name,

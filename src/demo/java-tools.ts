@@ -22,7 +22,7 @@ export async function findJavaTools(env: Env, call: Call): Promise<JavaTools> {
 }
 
 /** Maven, too, prefers `JAVA_HOME` to the PATH: so compiler and runtime are of one JDK. */
-export function javaProgram(name: "java" | "javac", env: Env): string {
+export function javaProgram(name: "java" | "javac" | "jlink", env: Env): string {
   const home = env["JAVA_HOME"];
   return home ? join(home, "bin", name) : name;
 }

@@ -11,7 +11,11 @@ export const NAMES: readonly string[] = ["world", "pod", "volume"];
 const SLOWEST = 180_000;
 
 /** Sends the demo's requests to a service, one after the other. @throws DemoError `app-failed`; BaseError */
-export async function sendRequests({ service, url }: Running, on: DemoEvents, call: Call): Promise<void> {
+export async function sendRequests(
+  { service, url }: Pick<Running, "service" | "url">,
+  on: DemoEvents,
+  call: Call,
+): Promise<void> {
   for (const name of NAMES) {
     const to = `${url}/hello/${name}`;
     on.command(commandLine(["curl", to]));

@@ -18,6 +18,8 @@ export interface PackOptions extends Omit<FolderOptions, "tell"> {
   /** Default linux/amd64 and linux/arm64 in one index; `none` is a single manifest. */
   readonly platforms?: readonly Platform[] | "none" | undefined;
   readonly annotations?: Readonly<Record<string, string>> | undefined;
+  /** The `config` object of the image's config: what it runs, as whom (image-spec, config.md). A volume needs none. */
+  readonly config?: Readonly<Record<string, unknown>> | undefined;
   /** The tag to give; without one the image is reached by its digest alone. */
   readonly tag?: string | undefined;
   /** The most bytes of one layer before compression; default no limit, and one layer. */
@@ -66,7 +68,8 @@ export async function pack(
   for (const finding of layers.flatMap((layer) => layer.told)) told.tell(finding);
 
   const annotations = { ...options.annotations, [FORMAT_ANNOTATION]: encoderFor(format).id };
-  const spec = { platforms: options.platforms, created: options.sourceDateEpoch, annotations };
+  const { platforms, sourceDateEpoch: created, config } = options;
+  const spec = { platforms, created, annotations, config };
   const descriptor = await writeImage(store, layers, spec, call);
   if (options.tag !== undefined) await store.tag(options.tag, descriptor, call);
   const sum = (of: (layer: Layer) => number): number => layers.reduce((total, layer) => total + of(layer), 0);

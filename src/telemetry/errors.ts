@@ -8,7 +8,8 @@ export type TelemetryCode =
   | "database-invalid"
   | "database-locked"
   | "storage-failed"
-  | "query-invalid";
+  | "query-invalid"
+  | "dashboard-failed";
 
 /** Errors of receiving, keeping and querying telemetry. */
 export class TelemetryError extends ImgvolError<TelemetryCode> {}

@@ -1,5 +1,6 @@
 export type { Attributes, AttributeValue } from "./attributes.ts";
 export { type Dashboard, type DashboardOptions, type OtlpEndpoint, startDashboard } from "./dashboard.ts";
+export { type DashboardAddress, dashboardClient, type TelemetryQueries } from "./dashboard-client.ts";
 export { type TelemetryCode, TelemetryError } from "./errors.ts";
 export { type GrpcOptions, type GrpcReceiver, startGrpcReceiver } from "./grpc-receiver.ts";
 export { otlpHandler, type ReceiverLimits } from "./http-receiver.ts";

@@ -1,0 +1,137 @@
+import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { type Call, quietCall, ResourceStack, temporaryFolder } from "../base/index.ts";
+import { type Cluster, clusterDown, clusterUp } from "../cluster/index.ts";
+import { dashboardClient } from "../telemetry/index.ts";
+import { defaultCacheFolder } from "../volume/index.ts";
+import { latestTrace } from "./arrived.ts";
+import { publishDashboard, publishJavaApp } from "./cluster-images.ts";
+import { commandLine } from "./command-line.ts";
+import type { Demo, DemoOptions, DemoResult } from "./demo.ts";
+import { copyExample } from "./example.ts";
+import { type AgentImage, publishAgent } from "./image.ts";
+import { Kubectl } from "./kubectl.ts";
+import { mavenPackage } from "./maven.ts";
+import { sendRequests } from "./requests.ts";
+import { waitForTelemetry } from "./wait.ts";
+
+export interface ClusterDemoOptions extends DemoOptions {
+  /** A folder that has the cluster's programs; without it, they are built where they are missing. */
+  readonly bin?: string | undefined;
+}
+
+const MANIFESTS = fileURLToPath(new URL("../../examples/spring-kubernetes/", import.meta.url));
+
+/** In the example's manifests: what a demo has under another address. */
+const EXAMPLE_REGISTRY = "localhost:5001";
+const AGENT = "otel-java";
+const HELLO = { name: "hello-spring", nodePort: 30_080, span: "GET /hello/{name}" } as const;
+const PAGE = 31_888;
+
+/**
+ * The journey on a real cluster of this machine: the app as a Deployment, its agent as an image volume that the kubelet mounts,
+ * the dashboard as a pod.
+ *
+ * @throws DemoError; what the steps throw. Nothing of it runs on then.
+ */
+export async function runClusterDemo(options: ClusterDemoOptions, call: Call): Promise<Demo> {
+  const held = new ResourceStack();
+  try {
+    const shown = await steps(options, held, call);
+    return { ...shown, [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() };
+  } catch (error) {
+    await held[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function steps(options: ClusterDemoOptions, held: ResourceStack, call: Call): Promise<DemoResult> {
+  const { on, env = process.env, cache = defaultCacheFolder() } = options;
+  on.note("demo spring, on a cluster of this machine");
+  const { path: work } = held.keep(await temporaryFolder(tmpdir(), "imgvol-demo-"));
+  const home = join(work, "app");
+  await copyExample("spring", home, on, call);
+  await mavenPackage(join(home, "pom.xml"), env, on, call);
+
+  const cluster = held.keep(await ownCluster({ ...options, cache }, call));
+  const images = { registry: cluster.registry, cache, env, on };
+  const agent = await publishAgent(AGENT, cluster.registry, work, cache, on, call);
+  await publishJavaApp(join(home, "target", "hello.jar"), images, call);
+  await publishDashboard(images, call);
+
+  const kubectl = new Kubectl(cluster, on);
+  const token = randomBytes(18).toString("base64url");
+  await kubectl.namespace("dashboard", call);
+  await kubectl.secret("dashboard", "dashboard", { token }, call);
+  await kubectl.apply("dashboard.yaml", await manifest("dashboard.yaml", cluster, agent), call);
+  await kubectl.apply("hello.yaml", await manifest("hello.yaml", cluster, agent), call);
+  await kubectl.rolledOut("dashboard", "dashboard", call);
+  await kubectl.rolledOut("hello", HELLO.name, call);
+
+  const service = { ...HELLO, argv: [HELLO.name], listening: /^$/ } as const;
+  await sendRequests({ service, url: published(cluster, HELLO.nodePort) }, on, call);
+  const origin = published(cluster, PAGE);
+  const queries = dashboardClient({ origin, token }, call);
+  const watched = {
+    services: [service],
+    ended: [],
+    news: (c: Call) => sleep(500, undefined, { signal: c.signal }),
+    said: () => kubectl.logs("hello", HELLO.name, call),
+  };
+  const telemetry = await waitForTelemetry(watched, AGENT, queries, on, call);
+  const trace = await latestTrace(service, queries);
+  return {
+    app: "spring",
+    volume: agent,
+    dashboard: `${origin}/login?t=${encodeURIComponent(token)}`,
+    services: telemetry,
+    traces: trace === undefined ? [] : [trace],
+  };
+}
+
+/** A cluster for this demo alone, on free ports. Dispose: ends it. */
+async function ownCluster(
+  { bin, cache, on }: ClusterDemoOptions & { readonly cache: string },
+  call: Call,
+): Promise<Cluster & AsyncDisposable> {
+  const name = `demo-${randomBytes(3).toString("hex")}`;
+  const words = [
+    "imgvol",
+    "cluster",
+    "up",
+    "--name",
+    name,
+    "--publish",
+    `0:${HELLO.nodePort}`,
+    "--publish",
+    `0:${PAGE}`,
+  ];
+  on.command(commandLine(words));
+  const publish = [HELLO.nodePort, PAGE].map((node) => ({ host: 0, node }));
+  const cluster = await clusterUp({ name, bin, cache, apiPort: 0, registryPort: 0, publish }, call);
+  on.note(`Kubernetes ${cluster.kubernetes}, containerd ${cluster.containerd}; registry ${cluster.registry}`);
+  on.command(commandLine(["export", `KUBECONFIG=${cluster.kubeconfig}`]));
+  return {
+    ...cluster,
+    async [Symbol.asyncDispose]() {
+      await clusterDown({ name }, quietCall());
+    },
+  };
+}
+
+/** A manifest of the example, with this cluster's registry, and the agent's volume pinned to its digest. */
+async function manifest(file: string, { registry }: Cluster, agent: AgentImage): Promise<string> {
+  const text = (await readFile(join(MANIFESTS, file), "utf8")).replaceAll(EXAMPLE_REGISTRY, registry);
+  return text
+    .replace(/(imgvol\.volume\.reference)=\S+/, `$1=${agent.reference},imgvol.volume.digest=${agent.digest}`)
+    .replace(/(reference: )\S+/, `$1${agent.reference}@${agent.digest}`);
+}
+
+function published({ ports }: Cluster, nodePort: number): string {
+  const port = ports.find(({ node, what }) => what === "published" && node === nodePort);
+  return `http://127.0.0.1:${port?.host}`;
+}

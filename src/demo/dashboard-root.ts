@@ -1,0 +1,60 @@
+import { readFile, realpath } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { exists } from "../base/index.ts";
+import type { Source } from "../pack/index.ts";
+import { DemoError } from "./errors.ts";
+
+/** Of the installed package, or of the repository. */
+const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
+
+/** Where imgvol is in its image. */
+const HOME = "opt/imgvol";
+
+/** What starts the dashboard in its image. */
+export const DASHBOARD = ["/usr/bin/node", `/${HOME}/bin/imgvol.cjs`, "dashboard"] as const;
+
+/**
+ * imgvol itself as sources of an image: its built files, and the packages that it depends on, without those of its development.
+ *
+ * @throws DemoError `build-failed` where imgvol was not built
+ */
+export async function imgvolSources(): Promise<readonly Source[]> {
+  if (!(await exists(join(PACKAGE, "dist")))) {
+    throw new DemoError("build-failed", `${PACKAGE} is not built`, { hint: "npm run build" });
+  }
+  const own = ["bin", "dist", "package.json"].map((name) => ({
+    path: join(PACKAGE, name),
+    target: `${HOME}/${name}`,
+  }));
+  const packages = new Map<string, string>();
+  await collect(PACKAGE, packages);
+  const roots = [...packages].map(([target, path]) => ({ path, target: `${HOME}/${target}` }));
+  return [...own, ...roots];
+}
+
+/** The packages below one, by where they go: as they are nested here, so that each finds its own versions. */
+async function collect(from: string, packages: Map<string, string>): Promise<void> {
+  const { dependencies = {} } = JSON.parse(await readFile(join(from, "package.json"), "utf8"));
+  for (const name of Object.keys(dependencies)) {
+    const path = await packageFolder(name, from);
+    const at = path.slice(path.indexOf("node_modules/"));
+    if (packages.has(at)) continue;
+    packages.set(at, path);
+    await collect(path, packages);
+  }
+}
+
+async function packageFolder(name: string, from: string): Promise<string> {
+  for (const folder of createRequire(join(from, "package.json")).resolve.paths(name) ?? []) {
+    if (await exists(join(folder, name, "package.json"))) return await realpath(join(folder, name));
+  }
+  throw new DemoError(
+    "build-failed",
+    `${relative(PACKAGE, from) || "imgvol"} needs ${name}, which is not installed`,
+    {
+      hint: "install imgvol again",
+    },
+  );
+}
