@@ -8,7 +8,7 @@ const tsc = spawnSync("tsc", ["-p", "tsconfig.build.json"], { stdio: "inherit" }
 if (tsc.status !== 0) process.exit(tsc.status ?? 1);
 
 // What stands beside the sources and is read at run time.
-for (const asset of globSync("src/**/*.{html,css,svg,json,mjs}")) {
+for (const asset of globSync("src/**/*.{html,css,svg,json,mjs,go,mod,sum}")) {
   const to = join("dist", asset.slice("src/".length));
   cpSync(asset, to, { recursive: true });
 }

@@ -9,17 +9,24 @@ import { authority, leaf, type Pair } from "./certificate.ts";
 export const NODE = "imgvol-node";
 
 /** Who speaks with the API server, and the groups that it is of. */
-const USERS = {
+const USERS: Readonly<Record<ClusterUser, readonly [name: string, group: string | undefined]>> = {
   admin: ["imgvol-admin", "system:masters"],
   "controller-manager": ["system:kube-controller-manager", undefined],
   scheduler: ["system:kube-scheduler", undefined],
   kubelet: [`system:node:${NODE}`, "system:nodes"],
   proxy: ["system:kube-proxy", undefined],
   dns: ["imgvol:dns", undefined],
-} as const;
+};
 
-export type ClusterUser = keyof typeof USERS;
-export const users = Object.keys(USERS) as readonly ClusterUser[];
+export type ClusterUser = "admin" | "controller-manager" | "scheduler" | "kubelet" | "proxy" | "dns";
+export const users: readonly ClusterUser[] = [
+  "admin",
+  "controller-manager",
+  "scheduler",
+  "kubelet",
+  "proxy",
+  "dns",
+];
 
 /** The name by which RBAC knows a user. */
 export function userName(user: ClusterUser): string {

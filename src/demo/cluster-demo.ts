@@ -4,7 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { type Call, quietCall, ResourceStack, temporaryFolder } from "../base/index.ts";
+import {
+  BaseError,
+  type Call,
+  discard,
+  quietCall,
+  ResourceStack,
+  request,
+  temporaryFolder,
+} from "../base/index.ts";
 import { type Cluster, clusterDown, clusterUp } from "../cluster/index.ts";
 import { dashboardClient } from "../telemetry/index.ts";
 import { defaultCacheFolder } from "../volume/index.ts";
@@ -73,7 +81,9 @@ async function steps(options: ClusterDemoOptions, held: ResourceStack, call: Cal
   await kubectl.rolledOut("hello", HELLO.name, call);
 
   const service = { ...HELLO, argv: [HELLO.name], listening: /^$/ } as const;
-  await sendRequests({ service, url: published(cluster, HELLO.nodePort) }, on, call);
+  const url = published(cluster, HELLO.nodePort);
+  await reached(url, call);
+  await sendRequests({ service, url }, on, call);
   const origin = published(cluster, PAGE);
   const queries = dashboardClient({ origin, token }, call);
   const watched = {
@@ -121,6 +131,19 @@ async function ownCluster(
       await clusterDown({ name }, quietCall());
     },
   };
+}
+
+/** A pod is ready a moment before its Service leads to it. */
+async function reached(url: string, call: Call): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    try {
+      await discard(await request({ method: "GET", url: new URL(url) }, call));
+      return;
+    } catch (error) {
+      if (!(error instanceof BaseError && error.code === "connection-failed") || tries === 100) throw error;
+      await sleep(100, undefined, { signal: call.signal });
+    }
+  }
 }
 
 /** A manifest of the example, with this cluster's registry, and the agent's volume pinned to its digest. */

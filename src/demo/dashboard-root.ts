@@ -13,7 +13,7 @@ const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
 const HOME = "opt/imgvol";
 
 /** What starts the dashboard in its image. */
-export const DASHBOARD = ["/usr/bin/node", `/${HOME}/bin/imgvol.cjs`, "dashboard"] as const;
+export const DASHBOARD: readonly string[] = ["/usr/bin/node", `/${HOME}/bin/imgvol.cjs`, "dashboard"];
 
 /**
  * imgvol itself as sources of an image: its built files, and the packages that it depends on, without those of its development.
