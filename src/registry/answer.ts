@@ -12,6 +12,7 @@ const ANSWERS: Readonly<
   "upload-unknown": [404, "BLOB_UPLOAD_UNKNOWN"],
   "upload-range": [416, "BLOB_UPLOAD_INVALID"],
   "uploads-exhausted": [429, "TOOMANYREQUESTS"],
+  "disk-low": [507, "DENIED"],
   "manifest-unknown": [404, "MANIFEST_UNKNOWN"],
   "manifest-blob-unknown": [400, "MANIFEST_BLOB_UNKNOWN"],
   "manifest-too-large": [413, "MANIFEST_INVALID"],

@@ -7,6 +7,7 @@ export type RegistryCode =
   | "upload-unknown"
   | "upload-range"
   | "uploads-exhausted"
+  | "disk-low"
   | "manifest-unknown"
   | "manifest-blob-unknown"
   | "manifest-too-large"

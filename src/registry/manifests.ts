@@ -1,4 +1,4 @@
-import { BaseError, type Call, collect, fromBytes, type HttpResponse } from "../base/index.ts";
+import { BaseError, collect, fromBytes, type HttpResponse } from "../base/index.ts";
 import {
   type Descriptor,
   digester,
@@ -11,9 +11,10 @@ import {
   parseManifestOrIndex,
   StoreError,
 } from "../oci/index.ts";
-import { type Ask, digestIn, find, repositoryOf } from "./ask.ts";
-import type { ManifestRecord, Repository } from "./backing.ts";
+import { type Ask, digestIn, find, repositoryOf, within } from "./ask.ts";
+import type { Repository } from "./backing.ts";
 import { RegistryError } from "./errors.ts";
+import type { ManifestRecord } from "./records.ts";
 
 /** GET and HEAD /v2/NAME/manifests/REFERENCE (distribution-spec, "Pulling manifests"). */
 export async function getManifest(ask: Ask): Promise<HttpResponse> {
@@ -51,15 +52,16 @@ export async function putManifest(ask: Ask): Promise<HttpResponse> {
   if (isDigest(reference) && digest !== reference) {
     throw new StoreError("digest-mismatch", `the manifest is ${digest}, not ${reference}`);
   }
-  const repository = await ask.backing.create(name, call);
   const d: Descriptor = { mediaType: read.mediaType, digest, size: bytes.length };
-  // From the look at its content to the last tag: nothing of it goes meanwhile.
-  await repository.gate.shared(async () => {
-    if (read.kind === "manifest") await checkContent(read, repository, call);
-    repository.recent.note(digest);
-    await repository.manifests.set(recordOf(read, d));
-    await repository.store.put(d, fromBytes(bytes), call);
-    for (const tag of tags) await repository.store.tag(tag, d, call);
+  await within(ask, async (repository) => {
+    // From the look at its content to the last tag: nothing of it goes meanwhile.
+    await repository.gate.shared(async () => {
+      if (read.kind === "manifest") await checkContent(read, repository, ask);
+      repository.recent.note(digest);
+      await repository.manifests.set(recordOf(read, d));
+      await repository.store.put(d, fromBytes(bytes), call);
+      for (const tag of tags) await repository.store.tag(tag, d, call);
+    });
   });
   return {
     status: 201,
@@ -115,13 +117,18 @@ function contentType({ request }: Ask): string | undefined {
 }
 
 /**
- * Everything an image needs must be there before it can be pulled. Left out: layers that are not distributed, the
+ * Everything an image needs must be there before it can be pulled, unless the registry is sparse. Left out: layers that are not distributed, the
  * subject, and an index's manifests (a copy of some platforms only is a valid index).
  */
-async function checkContent(manifest: Manifest, repository: Repository, call: Call): Promise<void> {
+async function checkContent(
+  manifest: Manifest,
+  repository: Repository,
+  { sparse, call }: Ask,
+): Promise<void> {
   for (const d of [manifest.config, ...manifest.layers]) {
     if (d.urls !== undefined || /\.nondistributable\.|\.foreign\./.test(d.mediaType)) continue;
     const found = await find(repository, d.digest, call);
+    if (found === undefined && sparse) continue;
     if (found === undefined) {
       throw new RegistryError("manifest-blob-unknown", `${repository.name} has no blob ${d.digest}`, {
         hint: "push the config and the layers before the manifest",
