@@ -1,6 +1,7 @@
 export { isPrivateAddress } from "./address.ts";
-export { type ByteSource, CHUNK, collect, fromBytes, fromFile } from "./bytes.ts";
+export { type ByteSource, collect, fromBytes, fromFile } from "./bytes.ts";
 export { type Call, type Progress, quietCall, silent, type Task } from "./call.ts";
+export { CHUNK } from "./chunk.ts";
 export { type BaseCode, BaseError, errno, ImgvolError, isAbort, messageOf } from "./errors.ts";
 export {
   asDiskError,

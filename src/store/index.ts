@@ -1,3 +1,4 @@
+export { openArchive } from "./archive.ts";
 export { anonymous, type Credentials, type CredentialsProvider } from "./auth-credentials.ts";
 export {
   type LoggedIn,
@@ -11,6 +12,8 @@ export { type CopyOptions, type CopyResult, copy } from "./copy.ts";
 export { CopyError } from "./copy-sides.ts";
 export { credentialFiles } from "./credential-files.ts";
 export { type CredentialOptions, dockerCredentials } from "./credentials.ts";
+export { configuredHosts, hostsFolders } from "./hosts.ts";
+export type { Endpoint, HostCapability, HostsProvider } from "./hosts-endpoint.ts";
 export { openLayout } from "./layout.ts";
 export type { Incoming, Medium } from "./medium.ts";
 export { memoryMedium, memoryStore } from "./memory.ts";
@@ -24,4 +27,4 @@ export {
 export { readSmall } from "./read-small.ts";
 export { openRemote } from "./remote.ts";
 export type { RemoteOptions, RetryOptions } from "./remote-options.ts";
-export { verified } from "./verified.ts";
+export { readUnverified, verified } from "./verified.ts";
