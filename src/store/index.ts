@@ -15,6 +15,7 @@ export { type CredentialOptions, dockerCredentials } from "./credentials.ts";
 export { configuredHosts, hostsFolders } from "./hosts.ts";
 export type { Endpoint, HostCapability, HostsProvider } from "./hosts-endpoint.ts";
 export { openLayout } from "./layout.ts";
+export { sweepLayout } from "./layout-writers.ts";
 export type { Incoming, Medium } from "./medium.ts";
 export { memoryMedium, memoryStore } from "./memory.ts";
 export { type OpenOptions, openStore } from "./open.ts";
