@@ -68,14 +68,14 @@ export async function within<T>(
   }
 }
 
-/** What a tag or digest names, for a client that will rely on it, or undefined. Not from within the gate. */
+/** The blob that a digest names, for a client that will rely on it, or undefined. Not from within the gate. */
 export async function told(
   repository: Repository,
-  tagOrDigest: string,
+  digest: Digest,
   call: Call,
 ): Promise<Descriptor | undefined> {
   return await repository.gate.shared(async () => {
-    const found = await find(repository, tagOrDigest, call);
+    const found = await findBlob(repository, digest, call);
     if (found !== undefined) repository.recent.note(found.digest);
     return found;
   });
@@ -87,8 +87,21 @@ export async function find(
   tagOrDigest: string,
   call: Call,
 ): Promise<Descriptor | undefined> {
+  return await unlessMissing(repository.store.resolve(tagOrDigest, call));
+}
+
+/** What a digest names, as bytes and no more, or undefined: a store may know their size without reading any. */
+export async function findBlob(
+  { store }: Repository,
+  digest: Digest,
+  call: Call,
+): Promise<Descriptor | undefined> {
+  return await unlessMissing(store.can.stat?.blob(digest, call) ?? store.resolve(digest, call));
+}
+
+async function unlessMissing<T>(asked: Promise<T>): Promise<T | undefined> {
   try {
-    return await repository.store.resolve(tagOrDigest, call);
+    return await asked;
   } catch (error) {
     if (error instanceof StoreError && error.code === "not-found") return undefined;
     throw error;

@@ -11,7 +11,7 @@ import {
   parseManifestOrIndex,
   StoreError,
 } from "../oci/index.ts";
-import { type Ask, digestIn, find, repositoryOf, within } from "./ask.ts";
+import { type Ask, digestIn, find, findBlob, repositoryOf, within } from "./ask.ts";
 import type { Repository } from "./backing.ts";
 import { RegistryError } from "./errors.ts";
 import type { ManifestRecord } from "./records.ts";
@@ -96,9 +96,12 @@ async function manifestIn(repository: Repository, { reference, call }: Ask): Pro
     checkTag(reference, reference);
   }
   const recorded = isDigest(reference) ? await repository.manifests.get(reference) : undefined;
-  const d = await find(repository, reference, call);
+  if (recorded !== undefined) {
+    const d = await findBlob(repository, recorded.digest, call);
+    if (d !== undefined) return { ...d, mediaType: recorded.mediaType };
+  }
   // A layout that others wrote to has no records: what its store says is a manifest is one.
-  if (d !== undefined && recorded !== undefined) return { ...d, mediaType: recorded.mediaType };
+  const d = await find(repository, reference, call);
   if (d !== undefined && isManifestLike(d.mediaType)) return d;
   throw new RegistryError("manifest-unknown", `${repository.name} has no manifest ${reference}`);
 }
@@ -127,7 +130,7 @@ async function checkContent(
 ): Promise<void> {
   for (const d of [manifest.config, ...manifest.layers]) {
     if (d.urls !== undefined || /\.nondistributable\.|\.foreign\./.test(d.mediaType)) continue;
-    const found = await find(repository, d.digest, call);
+    const found = await findBlob(repository, d.digest, call);
     if (found === undefined && sparse) continue;
     if (found === undefined) {
       throw new RegistryError("manifest-blob-unknown", `${repository.name} has no blob ${d.digest}`, {

@@ -1,5 +1,5 @@
 import { type Descriptor, type Digest, isRepository, StoreError } from "../oci/index.ts";
-import { type Ask, find, told, within } from "./ask.ts";
+import { type Ask, findBlob, told, within } from "./ask.ts";
 import type { Repository } from "./backing.ts";
 
 /**
@@ -12,7 +12,7 @@ export async function mounted(ask: Ask, digest: Digest, from: string | null): Pr
   if (there !== undefined && (await told(there, digest, call)) !== undefined) return true;
   for await (const name of sources(ask, from)) {
     const source = await backing.find(name, call);
-    const blob = source === undefined ? undefined : await find(source, digest, call);
+    const blob = source === undefined ? undefined : await findBlob(source, digest, call);
     if (source === undefined || blob === undefined) continue;
     if (await within(ask, (to) => link(to, source, blob, ask))) return true;
   }

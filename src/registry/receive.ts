@@ -39,8 +39,13 @@ export async function append(
   for await (const chunk of request.body) {
     sessions.checkBytes(chunk.length);
     if (spool.size % WEIGHED >= WEIGHED - chunk.length) await sessions.checkRoom(WEIGHED);
-    await spool.append(chunk);
+    const written = spool.append(chunk);
+    // While the disk takes it.
     session.hash?.update(chunk);
+    await written.catch((error: unknown) => {
+      session.hash = undefined;
+      throw error;
+    });
   }
   if (range !== undefined && spool.size !== range.end) {
     const found = spool.size - before;
