@@ -8,6 +8,9 @@ export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     await folder.sync();
+  } catch (error) {
+    // fsync(2): a file system that has no such thing for folders. There is nothing more to be done for them.
+    if (errno(error) !== "EINVAL") throw error;
   } finally {
     await folder.close();
   }
