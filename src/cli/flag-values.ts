@@ -12,14 +12,14 @@ export function parseSize(text: string, flag: string): number {
   return bytes;
 }
 
-const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** `30d`, `12h`, `45m`: milliseconds. @throws ImgvolError `flag-invalid` */
+/** `30d`, `12h`, `45m`, `20s`: milliseconds. @throws ImgvolError `flag-invalid` */
 export function parseAge(text: string, flag: string): number {
-  const [, number, unit = ""] = /^(\d{1,9})([mhd])$/.exec(text) ?? [];
+  const [, number, unit = ""] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
   const factor = UNITS[unit];
   if (number !== undefined && factor !== undefined) return Number(number) * factor;
-  throw flagInvalid(flag, text, "a time, for example 30d, 12h or 45m");
+  throw flagInvalid(flag, text, "a time, for example 30d, 12h, 45m or 20s");
 }
 
 /** 0 to 65535, where 0 is any free one. @throws ImgvolError `flag-invalid` */
