@@ -38,6 +38,11 @@ export async function openArchive(path: string, how: { create?: boolean }, call:
   return archive.store;
 }
 
+/** The folder beside an archive in which a new one is made; it is gone when nobody writes. A file's name has at most 255 bytes. */
+export function archiveCorner(path: string): string {
+  return join(dirname(path), `.${basename(path).slice(0, 60)}.imgvol`);
+}
+
 /** The file that a symbolic link leads to: replacing the link would leave that one as it was. */
 async function target(path: string): Promise<string> {
   try {
@@ -70,8 +75,7 @@ class Archive implements Medium {
     this.origin = `oci-archive:${written}`;
     this.#path = path;
     this.#create = create;
-    // A file's name has at most 255 bytes.
-    this.#corner = new Corner(join(dirname(path), `.${basename(path).slice(0, 60)}.imgvol`));
+    this.#corner = new Corner(archiveCorner(path));
     this.#spool = new ArchiveSpool(this.#corner);
     this.can = {
       tags: { list: (call) => this.#list(call) },

@@ -1,4 +1,4 @@
-export { openArchive } from "./archive.ts";
+export { archiveCorner, openArchive } from "./archive.ts";
 export { anonymous, type Credentials, type CredentialsProvider } from "./auth-credentials.ts";
 export {
   type LoggedIn,
@@ -29,3 +29,4 @@ export { readSmall } from "./read-small.ts";
 export { openRemote } from "./remote.ts";
 export type { RemoteOptions, RetryOptions } from "./remote-options.ts";
 export { readUnverified, verified } from "./verified.ts";
+export { wantedIn } from "./wanted.ts";
