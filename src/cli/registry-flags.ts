@@ -7,6 +7,7 @@ export interface ServeFlags {
   readonly allowHost?: string[];
   readonly dir?: string;
   readonly readOnly?: boolean;
+  readonly sparse?: boolean;
   readonly htpasswd?: string;
   readonly anonymousPull?: boolean;
   readonly tlsCert?: string;
@@ -22,6 +23,7 @@ export function addServeFlags(command: Command): void {
     .optionsGroup("Content:")
     .option("--dir <folder>", "keep images in this folder (default: in memory)")
     .option("--read-only", "refuse pushes and deletes")
+    .option("--sparse", "take images whose config or layers are not there")
     .optionsGroup("Who may come:")
     .option("--listen <host:port>", "where to listen; port 0 for a free one", "127.0.0.1:5001")
     .option(

@@ -34,6 +34,7 @@ async function serving(io: Io, flags: ServeFlags): Promise<number> {
       ...parseListen(flags.listen),
       allowHosts: flags.allowHost ?? [],
       readOnly: flags.readOnly ?? false,
+      sparse: flags.sparse ?? false,
       anonymousPull: flags.anonymousPull ?? false,
       grace: parseAge(flags.grace, "--grace"),
       drain: parseAge(flags.drain, "--drain"),
