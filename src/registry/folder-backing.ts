@@ -1,4 +1,4 @@
-import { link, readFile, rename, rm, rmdir, stat, statfs } from "node:fs/promises";
+import { link, readFile, rename, rm, rmdir, stat, statfs, utimes } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { errno, exists, makeFolder, messageOf, quietCall, syncFolder, tryLock } from "../base/index.ts";
 import type { Digest } from "../oci/index.ts";
@@ -58,7 +58,11 @@ export async function folderBacking(dir: string): Promise<Backing> {
     origin: root,
     async find(name) {
       if (!open.has(name) && !(await isRepository(join(root, name)))) return undefined;
-      return await kept(name, false);
+      return await kept(name, false).catch((error: unknown) => {
+        // Taken away since it was seen.
+        if (error instanceof RegistryError && error.code === "name-unknown") return undefined;
+        throw error;
+      });
     },
     async create(name) {
       // Who only looks for it may have come first, and in vain.
@@ -140,8 +144,9 @@ async function removeRepository(root: string, home: string): Promise<void> {
     try {
       await rmdir(folder);
     } catch (error) {
-      if (errno(error) !== "ENOTEMPTY" && errno(error) !== "EEXIST") throw error;
-      return;
+      if (errno(error) === "ENOTEMPTY" || errno(error) === "EEXIST") return;
+      // Its store may have taken away the layout that it made, and what was above.
+      if (errno(error) !== "ENOENT") throw error;
     }
   }
 }
@@ -173,6 +178,9 @@ async function hardLink(from: string, to: string): Promise<boolean> {
     // Over two file systems, on one without hard links, or the source is gone.
     if (errno(error) !== "EEXIST" || (await sizeOf(to)) !== (await sizeOf(from))) return false;
   }
+  const now = new Date();
+  // The time says since when it may be relied on, under each of its names.
+  await utimes(to, now, now);
   await syncFolder(dirname(to));
   return true;
 }

@@ -7,8 +7,9 @@ import { test } from "node:test";
 import { quietCall, temporaryFolder } from "../../src/base/index.ts";
 import { startRegistry } from "../../src/registry/index.ts";
 import { sha256 } from "../registry/exchange.ts";
-import { BLOB, type Case, nextCase } from "./fuzz-requests.ts";
+import { nextCase } from "./fuzz-requests.ts";
 import { Dice, type RawAnswer, sendRaw } from "./fuzz-socket.ts";
+import { BLOB, type Case } from "./fuzz-words.ts";
 
 // Requests that no good client sends, over real connections. FUZZ_SEED=n tries others; FUZZ_REQUESTS=n tries more.
 
