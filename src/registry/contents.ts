@@ -16,6 +16,8 @@ export interface Contents {
   remove(digest: Digest): Promise<void>;
   /** What a crash left: records without content, referrers without a record, unfinished files. Each is removed by its name. */
   leftovers(call: Call): AsyncIterable<string>;
+  /** Removes the unfinished content of writers that were killed. */
+  sweepWriters(call: Call): Promise<void>;
   /** Looks again, and removes. @returns whether it was one still */
   removeLeftover(name: string, call: Call): Promise<boolean>;
 }
@@ -35,7 +37,7 @@ export interface Lying {
   readonly digest: Digest;
   /** In bytes. */
   readonly size: number;
-  /** When it came here, or was linked from elsewhere (Unix, milliseconds). */
+  /** When it came, or a repository got it from another (Unix, milliseconds). */
   readonly since: number;
   /** The same for all names of one file. */
   readonly file: string;

@@ -3,6 +3,7 @@ import { readFile, rm, rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Call, errno } from "../base/index.ts";
 import { type Digest, isDigest, isObject, StoreError } from "../oci/index.ts";
+import { sweepLayout } from "../store/index.ts";
 import type { Contents, Lying, Named, WrittenRecord } from "./contents.ts";
 import { isUnfinishedRecord, namesIn, readRecord, recordAt, referrersAt } from "./folder-records.ts";
 
@@ -37,7 +38,7 @@ export class FolderContents implements Contents {
     const path = recordAt(this.#home, digest);
     const file = await fileAt(path);
     const record = file === undefined ? undefined : await readRecord(path);
-    return file === undefined || record === undefined ? undefined : { ...record, written: file.ctimeMs };
+    return file === undefined || record === undefined ? undefined : { ...record, written: file.mtimeMs };
   }
 
   async *blobs({ signal }: Call): AsyncIterable<Lying> {
@@ -54,9 +55,8 @@ export class FolderContents implements Contents {
   async lying(digest: Digest): Promise<Lying | undefined> {
     const file = await fileAt(this.#blob(digest));
     if (file === undefined) return undefined;
-    // Linking and renaming change the inode, writing alone would not tell of a mount.
-    const { size, ctimeMs, dev, ino, nlink } = file;
-    return { digest, size, since: ctimeMs, file: `${dev}:${ino}`, names: nlink };
+    const { size, mtimeMs, dev, ino, nlink } = file;
+    return { digest, size, since: mtimeMs, file: `${dev}:${ino}`, names: nlink };
   }
 
   async remove(digest: Digest): Promise<void> {
@@ -73,21 +73,33 @@ export class FolderContents implements Contents {
       for (const subject of await namesIn(join(this.#home, "_referrers", algorithm))) {
         signal.throwIfAborted();
         const folder = join("_referrers", algorithm, subject);
-        if (await this.#isLeft(folder)) yield folder;
+        let inside = 0;
         for (const file of await namesIn(join(this.#home, folder))) {
           const name = join(folder, file);
           if (await this.#isLeft(name)) yield name;
+          else inside++;
         }
+        if (inside === 0) yield folder;
       }
     }
+  }
+
+  async sweepWriters(call: Call): Promise<void> {
+    await sweepLayout(join(this.#home, "_layout"), call);
   }
 
   async removeLeftover(name: string): Promise<boolean> {
     if (!(await this.#isLeft(name))) return false;
     const path = join(this.#home, name);
-    if ((await stat(path)).isDirectory()) await rmdir(path);
-    else await rm(path, { force: true });
-    return true;
+    try {
+      if ((await stat(path)).isDirectory()) await rmdir(path);
+      else await rm(path);
+      return true;
+    } catch (error) {
+      // It was being written when it was listed, and has its place by now.
+      if (errno(error) === "ENOENT") return false;
+      throw error;
+    }
   }
 
   /** A record without content, a referrer without a record, a subject without referrers, or half of a record. */

@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { asDiskError, errno, makeFolder, replaceFile, syncFolder } from "../base/index.ts";
 import { type Descriptor, type Digest, isDigest, parseDescriptor, StoreError } from "../oci/index.ts";
@@ -34,8 +34,7 @@ export function folderRecords(home: string): ManifestRecords {
       });
       if (record === undefined) return;
       const subject = "subject" in record ? record.subject : undefined;
-      if (subject !== undefined)
-        await rm(join(referrersAt(home, subject), fileNameOf(digest)), { force: true });
+      if (subject !== undefined) await unlist(referrersAt(home, subject), fileNameOf(digest));
       await rm(path, { force: true });
       await syncFolder(dirname(path));
     },
@@ -51,6 +50,15 @@ export function folderRecords(home: string): ManifestRecords {
       return found;
     },
   };
+}
+
+/** The folder goes with the last that is listed in it. */
+async function unlist(folder: string, name: string): Promise<void> {
+  await rm(join(folder, name), { force: true });
+  await rmdir(folder).catch((error: unknown) => {
+    const code = errno(error);
+    if (code !== "ENOTEMPTY" && code !== "EEXIST" && code !== "ENOENT") throw error;
+  });
 }
 
 export function recordAt(home: string, digest: Digest): string {

@@ -128,6 +128,9 @@ class FileSpool implements Spool {
     const file = await this.#file();
     await file.truncate(this.size);
     await file.chmod(0o644);
+    // Its age as a blob begins now.
+    const now = new Date();
+    await file.utimes(now, now);
     await file.sync();
     return await this.#adopt(this.#path, to, digest, this.size);
   }

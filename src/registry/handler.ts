@@ -1,9 +1,11 @@
-import { type HttpHandler, type HttpRequest, type HttpResponse, isAbort } from "../base/index.ts";
+import { type Call, type HttpHandler, type HttpRequest, type HttpResponse, isAbort } from "../base/index.ts";
 import { API_VERSION, errorAnswer, failureAnswer } from "./answer.ts";
 import { repositoryName } from "./ask.ts";
 import type { Backing } from "./backing.ts";
 import type { Clock } from "./clock.ts";
 import { RegistryError } from "./errors.ts";
+import { collectGarbage } from "./gc.ts";
+import type { GcOptions, GcReport } from "./gc-report.ts";
 import type { Limits } from "./limits.ts";
 import { ROUTES } from "./routes.ts";
 import { Sessions } from "./sessions.ts";
@@ -25,12 +27,20 @@ export interface RegistryHandler extends AsyncDisposable {
   readonly handle: HttpHandler;
   /** How many uploads are on their way. */
   readonly uploads: number;
+  /** Takes away what nothing needs, while others work; one run at a time. */
+  collect(options: GcOptions, call: Call): Promise<GcReport>;
 }
 
 /** Speaks the OCI distribution-spec 1.1 over `backing`. */
 export function registryHandler(backing: Backing, options: RegistryOptions = {}): RegistryHandler {
   const sessions = new Sessions(backing, options.limits, options.clock);
+  let collecting: Promise<unknown> = Promise.resolve();
   return {
+    collect(how, call) {
+      const next = collecting.then(() => collectGarbage(backing, sessions, how, call));
+      collecting = next.catch(() => {});
+      return next;
+    },
     get uploads() {
       return sessions.size;
     },

@@ -139,7 +139,7 @@ export class Sessions implements AsyncDisposable {
   }
 
   /** Drops what nobody continued for too long. @returns how many uploads, and their bytes */
-  async expire(): Promise<{ readonly uploads: number; readonly bytes: number }> {
+  async expire(dryRun = false): Promise<{ readonly uploads: number; readonly bytes: number }> {
     await this.#load();
     let uploads = 0;
     let bytes = 0;
@@ -147,7 +147,7 @@ export class Sessions implements AsyncDisposable {
       if (!this.#isIdle(kept)) continue;
       uploads++;
       bytes += kept.session.spool.size;
-      await this.drop(id);
+      if (!dryRun) await this.drop(id);
     }
     return { uploads, bytes };
   }
