@@ -10,7 +10,7 @@ export type { Collected, GcOptions, GcReport } from "./gc-report.ts";
 export { type RegistryHandler, type RegistryOptions, registryHandler } from "./handler.ts";
 export type { Limits } from "./limits.ts";
 export { memoryBacking } from "./memory-backing.ts";
+export type { MirrorOptions } from "./mirror.ts";
 export { Recent } from "./recent.ts";
 export type { ManifestRecord, ManifestRecords } from "./records.ts";
-export type { MirrorOptions } from "./mirror.ts";
 export { type StartOptions, startRegistry } from "./start.ts";
