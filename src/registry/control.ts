@@ -31,7 +31,7 @@ export async function serveControl(
 ): Promise<AsyncDisposable> {
   const path = socketIn(dir);
   const underway = new Map<Socket, Promise<void>>();
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
+  const server = createServer((socket) => {
     const answered = answer(socket, collect).finally(() => underway.delete(socket));
     underway.set(socket, answered);
   });
@@ -83,6 +83,8 @@ async function answer(
   socket.on("error", () => {});
   try {
     const options = optionsIn(await lineOf(socket, LINE_LIMIT));
+    // Only who reads is told that the other has gone.
+    socket.resume();
     const report = await collect(options, { signal: gone.signal, progress: silent });
     socket.end(`${JSON.stringify({ report })}\n`);
   } catch (error) {
