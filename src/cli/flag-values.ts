@@ -3,6 +3,16 @@ import { ImgvolError } from "../base/index.ts";
 /** For commander: a list by repeating the flag (`-v A -v B`), so that the words after it stay arguments. */
 export const repeated = (word: string, before: readonly string[] = []): string[] => [...before, word];
 
+/** What was given: without what is undefined, for which the called has its defaults. */
+export function given<T extends object>(options: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  const kept: { [K in keyof T]?: NonNullable<T[K]> } = {};
+  for (const key in options) {
+    const value = options[key];
+    if (value !== undefined && value !== null) kept[key] = value;
+  }
+  return kept;
+}
+
 /** `2GiB`, `500MB`, `1048576`: bytes. @throws ImgvolError `flag-invalid` */
 export function parseSize(text: string, flag: string): number {
   const [, number, unit = ""] = /^(\d+(?:\.\d+)?) ?([KMGT]i?)?B?$/i.exec(text) ?? [];

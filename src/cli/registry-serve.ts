@@ -3,10 +3,10 @@ import { printable } from "../base/index.ts";
 import { startRegistry } from "../registry/index.ts";
 import { openAccessLog } from "./access-log.ts";
 import { tlsFiles } from "./certificate.ts";
-import { parseAge } from "./flag-values.ts";
+import { given } from "./flag-values.ts";
 import type { Io } from "./io.ts";
 import { parseListen, untilStopped } from "./listen.ts";
-import { addServeFlags, type ServeFlags } from "./registry-flags.ts";
+import { addServeFlags, limitsOf, mirrorOf, type ServeFlags, timesOf } from "./registry-flags.ts";
 import { examples, type Run } from "./verb.ts";
 import { version } from "./version-number.ts";
 
@@ -27,21 +27,23 @@ export function serve(command: Command, run: Run): void {
 
 async function serving(io: Io, flags: ServeFlags): Promise<number> {
   const say = (sentence: string): void => io.complain(printable(sentence));
-  const tls = tlsFiles(flags);
   await using log = flags.accessLog === undefined ? undefined : await openAccessLog(flags.accessLog, say);
   await using registry = await startRegistry(
     {
       ...parseListen(flags.listen),
+      ...timesOf(flags),
+      ...given({
+        dir: flags.dir,
+        tls: tlsFiles(flags),
+        htpasswd: flags.htpasswd,
+        mirror: mirrorOf(flags),
+        accessLog: log?.write,
+      }),
       allowHosts: flags.allowHost ?? [],
       readOnly: flags.readOnly ?? false,
       sparse: flags.sparse ?? false,
       anonymousPull: flags.anonymousPull ?? false,
-      grace: parseAge(flags.grace, "--grace"),
-      drain: parseAge(flags.drain, "--drain"),
-      ...(flags.dir === undefined ? {} : { dir: flags.dir }),
-      ...(tls === undefined ? {} : { tls }),
-      ...(flags.htpasswd === undefined ? {} : { htpasswd: flags.htpasswd }),
-      ...(log === undefined ? {} : { accessLog: (line) => log.write(line) }),
+      limits: limitsOf(flags),
       version: version(),
       say,
       onError: (error, { method, path }) => say(`${method} ${path}: ${String(error)}`),
