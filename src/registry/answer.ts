@@ -23,6 +23,10 @@ const ANSWERS: Readonly<
   "read-only": [403, "DENIED"],
   unauthorized: [401, "UNAUTHORIZED"],
   "logins-exhausted": [429, "TOOMANYREQUESTS"],
+  // A client that knows other places goes on there.
+  "upstream-denied": [403, "DENIED"],
+  "upstream-limited": [429, "TOOMANYREQUESTS"],
+  "upstream-failed": [502, "UNKNOWN"],
   // Somebody else has deleted it since it was found.
   "not-found": [404, "MANIFEST_UNKNOWN"],
   "method-unsupported": [405, "UNSUPPORTED"],

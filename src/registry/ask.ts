@@ -47,7 +47,7 @@ export async function repositoryOf({ backing, name, call }: Ask): Promise<Reposi
  * it goes again.
  */
 export async function within<T>(
-  { backing, name, call }: Ask,
+  { backing, name, call }: Pick<Ask, "backing" | "name" | "call">,
   work: (repository: Repository) => Promise<T>,
 ): Promise<T> {
   for (;;) {

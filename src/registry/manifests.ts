@@ -147,7 +147,7 @@ async function checkContent(
 }
 
 /** As the referrers API lists it: an artifactType is the manifest's own, or else its config's media type. */
-function recordOf(read: Manifest | Index, d: Descriptor): ManifestRecord {
+export function recordOf(read: Manifest | Index, d: Descriptor): ManifestRecord {
   const type = read.artifactType || (read.kind === "manifest" ? read.config.mediaType : undefined);
   return {
     descriptor: {

@@ -5,7 +5,7 @@ import { editConfig } from "./credential-edit.ts";
 import { type Config, credentialFiles, type Environment, readConfig } from "./credential-files.ts";
 import { askHelper, helperProgram } from "./credential-helper.ts";
 import { authsOf, entryFor, helperFor, keysOf, normalize, serverOf } from "./credential-keys.ts";
-import { RemoteHost } from "./remote-host.ts";
+import { registryItself } from "./remote-hosts.ts";
 import type { RemoteOptions } from "./remote-options.ts";
 
 export interface User {
@@ -171,9 +171,9 @@ async function verify(
       identity = token;
     },
   };
-  const host = new RemoteHost(registry, { ...options, credentials });
+  const host = await registryItself(registry, { ...options, credentials });
   const purpose = { repository: "", scopes: [] };
-  const front = { method: "GET", url: new URL("v2/", host.url), purpose, what: registry, expect: [200] };
+  const front = { method: "GET", url: host.endpoint.api, purpose, what: registry, expect: [200] };
   await discard(await host.ask(front, call));
   return identity === undefined ? { asked } : { asked, identity };
 }

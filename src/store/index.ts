@@ -12,7 +12,7 @@ export { type CopyOptions, type CopyResult, copy } from "./copy.ts";
 export { CopyError } from "./copy-sides.ts";
 export { credentialFiles } from "./credential-files.ts";
 export { type CredentialOptions, dockerCredentials } from "./credentials.ts";
-export { configuredHosts, hostsFolders } from "./hosts.ts";
+export { configuredHosts, hostsFolders, withoutMirrors } from "./hosts.ts";
 export type { Endpoint, HostCapability, HostsProvider } from "./hosts-endpoint.ts";
 export { openLayout } from "./layout.ts";
 export { sweepLayout } from "./layout-writers.ts";
@@ -27,6 +27,7 @@ export {
 } from "./read-manifest.ts";
 export { readSmall } from "./read-small.ts";
 export { openRemote } from "./remote.ts";
+export { Refusal } from "./remote-errors.ts";
 export type { RemoteOptions, RetryOptions } from "./remote-options.ts";
 export { readUnverified, verified } from "./verified.ts";
 export { wantedIn } from "./wanted.ts";
