@@ -8,7 +8,13 @@ import {
   type Store,
   wantedOf,
 } from "../oci/index.ts";
-import { dockerCredentials, openStore, type RemoteOptions, wantedIn } from "../store/index.ts";
+import {
+  configuredHosts,
+  dockerCredentials,
+  openStore,
+  type RemoteOptions,
+  wantedIn,
+} from "../store/index.ts";
 import { repeated } from "./flag-values.ts";
 import type { Io } from "./io.ts";
 import { version } from "./version-number.ts";
@@ -44,6 +50,7 @@ export function platformOf(flags: VolumeFlags): Platform | undefined {
 export function remoteOptions(flags: RemoteFlags): RemoteOptions {
   return {
     credentials: dockerCredentials(),
+    hosts: configuredHosts(),
     plainHttp: flags.plainHttp ?? [],
     userAgent: `imgvol/${version()}`,
   };
