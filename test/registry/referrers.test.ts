@@ -34,8 +34,8 @@ for (const place of PLACES) {
       await using registry = await openRegistry(place);
       await pushBlob(registry, "a", "{}");
       const pushed: string[] = [];
-      for (let n = 0; n < 8; n++) {
-        const digest = await refer(registry, n, 1_200_000);
+      for (let n = 0; n < 6; n++) {
+        const digest = await refer(registry, n, 1_500_000);
         if (type === undefined || n % 2 === 0) pushed.push(digest);
       }
       const listed: string[] = [];
