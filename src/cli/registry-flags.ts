@@ -12,13 +12,11 @@ export interface ServeFlags extends TlsFlags {
   readonly gcEvery?: string;
   readonly mirror?: string[];
   readonly mirrorSize?: string;
-  readonly mirrorFresh?: string;
   readonly listen: string;
   readonly allowHost?: string[];
   readonly htpasswd?: string;
   readonly anonymousPull?: boolean;
   readonly maxUploads?: string;
-  readonly maxUploadBytes?: string;
   readonly uploadIdle?: string;
   readonly minFreeDisk?: string;
   readonly accessLog?: string | true;
@@ -35,7 +33,6 @@ export function addServeFlags(command: Command): void {
     .option("--gc-every <time>", "remove what no manifest needs so often, for example 1d")
     .option("--mirror <registry>", "fetch from it what is not here, and keep it; repeat for more", repeated)
     .option("--mirror-size <size>", "keep at most so much of mirrors, the last used")
-    .option("--mirror-fresh <time>", "believe a mirror's tag so long (default: 1m)")
     .optionsGroup("Who may come:")
     .option("--listen <host:port>", "where to listen; port 0 for a free one", "127.0.0.1:5001")
     .option("--allow-host <name>", "a name beside loopback under which clients come; repeatable", repeated)
@@ -44,12 +41,10 @@ export function addServeFlags(command: Command): void {
     .option("--tls-cert <file>", "speak HTTPS with this certificate (PEM), that may change")
     .option("--tls-key <file>", "the certificate's key (PEM)")
     .option("--tls-client-ca <file>", "clients need a certificate that this authority signed")
-    .optionsGroup("Limits:")
+    .optionsGroup("Operation:")
     .option("--max-uploads <count>", "uploads on their way at one time (default: 1000)")
-    .option("--max-upload-bytes <size>", "of unfinished uploads, all together")
     .option("--upload-idle <time>", "drop an upload that nobody continues (default: 1h)")
     .option("--min-free-disk <size>", "room that uploads leave for others (default: 256MiB)")
-    .optionsGroup("Operation:")
     .option("--access-log [file]", "a line of JSON for each request (default: to stderr)")
     .option("--grace <time>", "for transfers on their way, after a TERM", "20s")
     .option("--drain <time>", "/healthz says 503 so long before that", "0s")
@@ -61,7 +56,6 @@ export function addServeFlags(command: Command): void {
 export function limitsOf(flags: ServeFlags): Limits {
   return given({
     uploads: read(flags.maxUploads, "--max-uploads", parseCount),
-    uploadBytes: read(flags.maxUploadBytes, "--max-upload-bytes", parseSize),
     uploadIdle: read(flags.uploadIdle, "--upload-idle", parseAge),
     freeDisk: read(flags.minFreeDisk, "--min-free-disk", parseSize),
   });
@@ -73,10 +67,7 @@ export function mirrorOf(flags: ServeFlags): MirrorOptions | undefined {
   return {
     upstreams: flags.mirror,
     remote: remoteOptions({}),
-    ...given({
-      cacheSize: read(flags.mirrorSize, "--mirror-size", parseSize),
-      freshFor: read(flags.mirrorFresh, "--mirror-fresh", parseAge),
-    }),
+    ...given({ cacheSize: read(flags.mirrorSize, "--mirror-size", parseSize) }),
   };
 }
 
