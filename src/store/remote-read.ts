@@ -72,7 +72,8 @@ async function openAt(
   const manifest = isManifestLike(d.mediaType);
   const headers = {
     ...(manifest ? acceptManifests : {}),
-    ...(offset > 0 ? { range: `bytes=${offset}-` } : {}),
+    // With its end: some registries know no other form (go-containerregistry answers 416).
+    ...(offset > 0 ? { range: `bytes=${offset}-${d.size - 1}` } : {}),
   };
   const path = `${manifest ? "manifests" : "blobs"}/${d.digest}`;
   // 416: the registry's copy ends before the offset.

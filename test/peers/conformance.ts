@@ -25,21 +25,25 @@ export interface Conformity {
   readonly skipped: number;
   /** Groups that the chosen version of the spec leaves out. */
   readonly disabled: number;
-  /** What became of each API and kind of content: Pass, FAIL, Skip, Disabled. */
-  readonly groups: ReadonlyMap<string, string>;
+  /** What became of each kind of content: Pass, FAIL (of one test at least), Skip, Disabled. */
+  readonly content: ReadonlyMap<string, string>;
   /** One line a test that did not pass. */
   readonly told: readonly string[];
   /** The folder with report.html, results.yaml and junit.xml. */
   readonly report: string;
 }
 
-/**
- * Runs every test of a version of the spec against the registry at `host`, with what is optional: images and indexes
- * that lack parts.
- *
- * @param name whose report it is: a part of its folder's name
- */
-export async function conform(host: string, name: string, version: "1.1" | "dev"): Promise<Conformity> {
+export interface ConformOptions {
+  /** Whose report it is: a part of its folder's name. */
+  readonly name: string;
+  readonly version: "1.1" | "dev";
+  /** Also push images and indexes that lack parts; a registry may refuse those. */
+  readonly sparse: boolean;
+}
+
+/** Runs every test of a version of the spec against the registry at `host`. */
+export async function conform(host: string, options: ConformOptions): Promise<Conformity> {
+  const { name, version, sparse } = options;
   const report = join(REPORTS, `${name}-${version}`);
   // An old report must not speak for a run that wrote none: the program ends with 0 then, too.
   await rm(report, { recursive: true, force: true });
@@ -50,7 +54,7 @@ export async function conform(host: string, name: string, version: "1.1" | "dev"
       OCI_REGISTRY: host,
       OCI_TLS: "disabled",
       OCI_VERSION: version,
-      OCI_DATA_SPARSE: "true",
+      OCI_DATA_SPARSE: String(sparse),
       OCI_RESULTS_DIR: report,
     },
     codes: [0, 1],
@@ -65,15 +69,15 @@ export async function conform(host: string, name: string, version: "1.1" | "dev"
     failed,
     skipped,
     disabled,
-    groups: groupsOf(await readFile(join(report, "results.yaml"), "utf8")),
+    content: contentOf(await readFile(join(report, "results.yaml"), "utf8")),
     told: stdout.split("\n").filter((line) => /: (FAIL|Fail|Error|Skip)/.test(line)),
     report,
   };
 }
 
-/** The lists `apis` and `data` at the end of results.yaml, one `name: result` a line. */
-function groupsOf(results: string): ReadonlyMap<string, string> {
-  const told = results.slice(results.search(/^apis:$/m));
+/** The list `data` at the end of results.yaml, one `name: result` a line. */
+function contentOf(results: string): ReadonlyMap<string, string> {
+  const told = results.slice(results.search(/^data:$/m));
   return new Map(
     [...told.matchAll(/^ {2}(\S.*): (\w+)$/gm)].map(([, name = "", result = ""]) => [name, result]),
   );

@@ -14,7 +14,7 @@ const read = (store: Store, from?: number): Promise<Uint8Array> =>
 
 /** Where a Range asks to begin; undefined without one. */
 function rangeOf(seen: Seen): number | undefined {
-  const start = /^bytes=(\d+)-$/.exec(seen.headers.range ?? "")?.[1];
+  const start = /^bytes=(\d+)-\d+$/.exec(seen.headers.range ?? "")?.[1];
   return start === undefined ? undefined : Number(start);
 }
 
