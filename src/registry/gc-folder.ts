@@ -7,6 +7,7 @@ import { RegistryError } from "./errors.ts";
 import { folderBacking } from "./folder-backing.ts";
 import type { GcOptions, GcReport } from "./gc-report.ts";
 import { registryHandler } from "./handler.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
 
 /** A server has its lock a moment before it can be asked, and after. */
 const WAIT_MS = 5000;
@@ -56,7 +57,9 @@ async function own(dir: string): Promise<Backing | undefined> {
 
 async function collectAlone(backing: Backing, options: GcOptions, call: Call): Promise<GcReport> {
   try {
-    await using registry = registryHandler(backing);
+    // Uploads may wait for a server that is down for longer than one that runs would wait for their client.
+    const uploadIdle = Math.max(DEFAULT_LIMITS.uploadIdle, options.grace ?? 0);
+    await using registry = registryHandler(backing, { limits: { uploadIdle } });
     return await registry.collect(options, call);
   } finally {
     await backing[Symbol.asyncDispose]();

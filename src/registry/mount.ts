@@ -31,16 +31,18 @@ async function link(
   { digest, size }: Descriptor,
   { backing, call }: Ask,
 ): Promise<boolean> {
-  return await to.gate.shared(async () => {
+  const linked = await to.gate.shared(async () => {
     to.recent.note(digest);
-    if (await backing.link(to, from, digest)) return true;
-    const blob: Descriptor = { mediaType: "application/octet-stream", digest, size };
-    try {
-      await to.store.put(blob, { size, open: (at, c) => from.store.read(blob, c, at) }, call);
-      return true;
-    } catch (error) {
-      if (error instanceof StoreError && error.code === "not-found") return false;
-      throw error;
-    }
+    return await backing.link(to, from, digest);
   });
+  if (linked) return true;
+  // A copy takes its time: outside the gate, where nobody waits for it.
+  const blob: Descriptor = { mediaType: "application/octet-stream", digest, size };
+  try {
+    await to.store.put(blob, { size, open: (at, c) => from.store.read(blob, c, at) }, call);
+    return true;
+  } catch (error) {
+    if (error instanceof StoreError && error.code === "not-found") return false;
+    throw error;
+  }
 }

@@ -63,11 +63,13 @@ export async function keep(session: Session, digest: Digest, ask: Ask): Promise<
   try {
     if (found !== digest) throw mismatch(found, digest);
     await within(ask, async (repository) => {
-      await repository.gate.shared(async () => {
+      const adopted = await repository.gate.shared(async () => {
         repository.recent.note(digest);
-        if (await spool.adopt(repository, digest)) return;
-        await repository.store.put({ mediaType: OCTETS, digest, size: spool.size }, spool, ask.call);
+        return await spool.adopt(repository, digest);
       });
+      // A copy takes its time: outside the gate, where nobody waits for it.
+      if (adopted) return;
+      await repository.store.put({ mediaType: OCTETS, digest, size: spool.size }, spool, ask.call);
     });
   } finally {
     // Bytes that turned out to be another blob's are of no use to a second try.

@@ -404,9 +404,12 @@ test("gc without grace while many push the same and other blobs: what is acknowl
       collected += repositories.reduce((sum, r) => sum + r.blobs, 0);
     }
   })();
-  await Promise.all([0, 1, 2, 3].map(push));
-  pushing = false;
-  await collecting;
+  try {
+    await Promise.all([0, 1, 2, 3].map(push));
+  } finally {
+    pushing = false;
+    await collecting;
+  }
   t.diagnostic(`${collected} blobs collected meanwhile, ${refused} manifests refused for it`);
   for (const digest of acknowledged) {
     const manifest = JSON.parse((await get(registry, digest)).body.toString());
