@@ -119,12 +119,13 @@ export class BlobUploads {
   async #sweep(): Promise<void> {
     const signal = AbortSignal.timeout(CANCEL_TIMEOUT);
     for (const location of [...this.#abandoned]) {
-      for (let left = CANCEL_TRIES; left > 0 && !signal.aborted; left--) {
-        if (await this.#cancel(location, { signal })) {
-          this.#abandoned.delete(location);
-          break;
-        }
+      // Uploads end side by side: each is deleted by one of them.
+      if (!this.#abandoned.delete(location)) continue;
+      let gone = false;
+      for (let left = CANCEL_TRIES; left > 0 && !gone && !signal.aborted; left--) {
+        gone = await this.#cancel(location, { signal });
       }
+      if (!gone) this.#abandoned.add(location);
     }
   }
 

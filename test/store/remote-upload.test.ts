@@ -175,6 +175,7 @@ test("content named by sha512 is uploaded by that name", async () => {
       async (request, response, upload, all) => {
         for await (const _ of request);
         asked.push(new URL(request.url ?? "", "http://x").searchParams.get("digest") ?? "");
+        all.blobs.set(digest, bytes);
         all.open.clear();
         upload.bytes = Buffer.alloc(0);
         reply(response, 201);
@@ -188,6 +189,21 @@ test("content named by sha512 is uploaded by that name", async () => {
     await codeOf(store.put({ ...d, size: 3 }, fromBytes(Buffer.from("abc")), call)),
     "digest-mismatch",
   );
+});
+
+test("a registry that takes content named by sha512 and does not keep it is told of", async () => {
+  const digest: Digest = `sha512:${createHash("sha512").update(bytes).digest("hex")}`;
+  await using registry = await uploadRegistry({
+    PUT: [
+      async (request, response, _upload, all) => {
+        for await (const _ of request);
+        all.open.clear();
+        reply(response, 201);
+      },
+    ],
+  });
+  await using store = registry.store();
+  assert.equal(await codeOf(store.put({ ...blob, digest }, source(true), call)), "unsupported");
 });
 
 test("a registry that does not know a blob yet is asked once more to take the manifest", async () => {
