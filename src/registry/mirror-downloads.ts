@@ -1,10 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { type Call, messageOf, quietCall } from "../base/index.ts";
+import { type Call, messageOf, unlessAborted } from "../base/index.ts";
 import type { Descriptor, Digest, Store } from "../oci/index.ts";
 import { within } from "./ask.ts";
 import type { Backing, Repository, Spool } from "./backing.ts";
 import type { MirrorCache } from "./mirror-cache.ts";
-import { unlessAborted } from "./mirror-once.ts";
 import { asUpstreamError } from "./mirror-upstream.ts";
 
 /** A reader who wants to begin further on than this behind what has come does not wait for it. */
@@ -18,17 +17,15 @@ const WORTH_WAITING = 16 * 1024 * 1024;
 export class Downloads implements AsyncDisposable {
   readonly #local: Backing;
   readonly #cache: MirrorCache;
-  readonly #say: (sentence: string) => void;
-  readonly #lifetime: AbortSignal;
+  readonly #lifetime: Call;
   readonly #running = new Map<string, Promise<Download>>();
   readonly #underway = new Map<string, Descriptor>();
   /** Those whose spool is still there, and the end of each. */
   readonly #open = new Map<Download, Promise<void>>();
 
-  constructor(local: Backing, cache: MirrorCache, say: (sentence: string) => void, lifetime: AbortSignal) {
+  constructor(local: Backing, cache: MirrorCache, lifetime: Call) {
     this.#local = local;
     this.#cache = cache;
-    this.#say = say;
     this.#lifetime = lifetime;
   }
 
@@ -37,22 +34,12 @@ export class Downloads implements AsyncDisposable {
     return this.#underway.get(`${name}@${digest}`);
   }
 
-  /** The blob's bytes from an offset on. */
-  async *read(
-    name: string,
-    upstream: Store,
-    d: Descriptor,
-    from: number,
-    call: Call,
-  ): AsyncIterable<Uint8Array> {
+  /** A reader of the blob, to be disposed of; undefined where its download has just ended: it is kept now, or begins anew. */
+  async join(name: string, upstream: Store, d: Descriptor, call: Call): Promise<Reader | undefined> {
     const download = await unlessAborted(this.#join(name, upstream, d), call.signal);
-    using reader = download.reader();
     download.lastUse = this.#cache.now();
     this.#cache.used(name, d.digest);
-    if (from > reader.arrived + WORTH_WAITING) {
-      // Nothing here can check a part of a blob: its reader does, as for any range.
-      yield* upstream.read(d, call, from);
-    } else yield* reader.follow(from, call);
+    return download.reader(upstream);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -79,16 +66,17 @@ export class Downloads implements AsyncDisposable {
   }
 
   async #start(name: string, upstream: Store, d: Descriptor, over: () => void): Promise<Download> {
-    const call = quietCall(this.#lifetime);
+    const call = this.#lifetime;
     await this.#cache.makeRoom(d.size);
     const spool = await this.#local.spool({ id: randomUUID(), name }, call);
     const download: Download = new Download(d, spool, () => this.#open.delete(download));
     const end = download
       .run(upstream, () => this.#keep(name, d, download, call), call)
       .catch((error: unknown) => {
-        if (!this.#lifetime.aborted) this.#say(`${name}@${d.digest}: ${messageOf(error)}`);
+        if (!call.signal.aborted) call.progress?.say(`${name}@${d.digest}: ${messageOf(error)}`);
       })
-      .finally(over);
+      .finally(over)
+      .then(() => download.end());
     this.#open.set(download, end);
     return download;
   }
@@ -96,6 +84,8 @@ export class Downloads implements AsyncDisposable {
   async #keep(name: string, d: Descriptor, { spool, lastUse }: Download, call: Call): Promise<void> {
     await this.#cache.makeRoom(d.size);
     if (!this.#cache.hasRoom(d.size)) return;
+    // Counted before it is here, and not taken away in between.
+    using _held = this.#cache.hold(name, d.digest);
     this.#cache.note(name, d, lastUse);
     await within({ backing: this.#local, name, call }, (to: Repository) =>
       to.gate.shared(async () => {
@@ -108,10 +98,10 @@ export class Downloads implements AsyncDisposable {
   }
 }
 
-interface Reader extends Disposable {
-  /** How many bytes have come. */
-  readonly arrived: number;
-  follow(from: number, call: Call): AsyncIterable<Uint8Array>;
+/** One who reads along. */
+export interface Reader extends Disposable {
+  /** The bytes from an offset on, as they come. */
+  read(from: number, call: Call): AsyncIterable<Uint8Array>;
 }
 
 /** One blob on its way. */
@@ -150,21 +140,26 @@ class Download {
       if (!this.#checked) this.#failure = { error: failure };
       throw failure;
     } finally {
-      this.#ended = true;
       this.#wake();
-      if (this.#readers === 0) await this.drop();
     }
   }
 
-  reader(): Reader {
+  /** Nobody finds it any more. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    if (this.#readers === 0) await this.drop();
+  }
+
+  reader(upstream: Store): Reader | undefined {
+    if (this.#dropping !== undefined) return undefined;
     this.#readers++;
     let open = true;
-    const { spool } = this;
     return {
-      get arrived() {
-        return spool.size;
-      },
-      follow: (from, call) => this.#follow(from, call),
+      read: (from, call) =>
+        from > this.spool.size + WORTH_WAITING
+          ? // Nothing here can check a part of a blob: its reader does, as for any range.
+            upstream.read(this.#d, call, from)
+          : this.#follow(from, call),
       [Symbol.dispose]: () => {
         if (!open) return;
         open = false;
@@ -184,12 +179,14 @@ class Download {
         await this.#more(call.signal);
         continue;
       }
+      const before = at;
       for await (const chunk of this.spool.open(at, call)) {
         const part = chunk.subarray(0, limit - at);
         at += part.length;
         yield part;
         if (at >= limit) break;
       }
+      if (at === before) throw new Error(`the spool of ${this.#d.digest} has lost bytes`);
     }
   }
 

@@ -1,4 +1,4 @@
-import { type Call, fromBytes, messageOf } from "../base/index.ts";
+import { type Call, fromBytes, messageOf, unlessAborted } from "../base/index.ts";
 import {
   type Descriptor,
   type Digest,
@@ -15,7 +15,7 @@ import { Gate } from "./gate.ts";
 import { recordOf } from "./manifests.ts";
 import type { MirrorCache } from "./mirror-cache.ts";
 import type { Downloads } from "./mirror-downloads.ts";
-import { Once, unlessAborted } from "./mirror-once.ts";
+import { Once } from "./mirror-once.ts";
 import type { MirrorTags } from "./mirror-tags.ts";
 import { asUpstreamError, isOutOfReach } from "./mirror-upstream.ts";
 import { Recent } from "./recent.ts";
@@ -28,7 +28,6 @@ export interface Shared {
   readonly tags: MirrorTags;
   /** For work that goes on when the client who asked first has gone. */
   readonly lifetime: Call;
-  readonly say: (sentence: string) => void;
 }
 
 /**
@@ -139,9 +138,17 @@ class Mirrored {
     // Before the look: nothing takes it away in between.
     using _held = cache.hold(this.#name, d.digest);
     if (isManifestLike(d.mediaType)) await unlessAborted(this.#keep(d), call.signal);
-    const local = await this.#repository();
-    if (local !== undefined && (await local.store.has(d, call))) yield* local.store.read(d, call, from);
-    else yield* downloads.read(this.#name, this.#upstream, d, from, call);
+    for (;;) {
+      const local = await this.#repository();
+      if (local !== undefined && (await local.store.has(d, call))) {
+        yield* local.store.read(d, call, from);
+        return;
+      }
+      using reader = await downloads.join(this.#name, this.#upstream, d, call);
+      if (reader === undefined) continue;
+      yield* reader.read(from, call);
+      return;
+    }
   }
 
   /** The upstream's tags; those that are here where it cannot be asked. */
@@ -202,6 +209,7 @@ class Mirrored {
       if ((await this.#local(d.digest)) !== undefined) return d;
       const { bytes, view } = await this.#ask(() => readManifest(this.#upstream, d, lifetime));
       await cache.makeRoom(d.size);
+      using _held = cache.hold(this.#name, d.digest);
       cache.note(this.#name, d);
       await within({ backing: local, name: this.#name, call: lifetime }, (to) =>
         to.gate.shared(async () => {

@@ -1,6 +1,6 @@
-import { ImgvolError, messageOf } from "../base/index.ts";
+import { ImgvolError, messageOf, unlessAborted } from "../base/index.ts";
 import { type Descriptor, StoreError } from "../oci/index.ts";
-import { Once, unlessAborted } from "./mirror-once.ts";
+import { Once } from "./mirror-once.ts";
 import { isOutOfReach } from "./mirror-upstream.ts";
 
 export interface TagOptions {

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { join } from "node:path";
-import { type HttpHandler, type HttpRequest, quietCall } from "../base/index.ts";
+import { type Call, type HttpHandler, type HttpRequest, quietCall, silent } from "../base/index.ts";
 import type { RemoteOptions } from "../store/index.ts";
 import { errorAnswer, failureAnswer } from "./answer.ts";
 import type { Backing } from "./backing.ts";
@@ -61,11 +61,13 @@ export async function openMirror(local: Backing, options: MirrorOptions, dir?: s
   await forgetUnfinished(local, upstreams);
   const say = options.say ?? (() => {});
   const ended = new AbortController();
+  // That an upstream makes us wait is for its operator to know.
+  const lifetime: Call = { signal: ended.signal, progress: { ...silent, say } };
   const notes = new AsyncLocalStorage<string[]>();
   const shared: Shared = {
     local,
     cache,
-    downloads: new Downloads(local, cache, say, ended.signal),
+    downloads: new Downloads(local, cache, lifetime),
     tags: new MirrorTags({
       freshFor: options.freshFor ?? FRESH_FOR,
       staleAfter: options.staleAfter ?? STALE_AFTER,
@@ -74,8 +76,7 @@ export async function openMirror(local: Backing, options: MirrorOptions, dir?: s
         notes.getStore()?.push(`${what} may be out of date: its registry cannot be asked`);
       },
     }),
-    lifetime: quietCall(ended.signal),
-    say,
+    lifetime,
   };
 
   return {

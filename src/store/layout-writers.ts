@@ -1,9 +1,8 @@
 import { open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type Call, exists, syncFolder } from "../base/index.ts";
+import { type Call, exists, syncFolder, unlessAborted } from "../base/index.ts";
 import { type Claim, Corner } from "./corner.ts";
 import type { Incoming } from "./medium.ts";
-import { unlessAborted } from "./unless-aborted.ts";
 
 /** Our own corner of a layout folder, which the image-spec leaves to implementations. Its lock guards index.json. */
 export const CORNER = ".imgvol";

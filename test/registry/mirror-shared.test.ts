@@ -117,7 +117,7 @@ test("wrong bytes are cut off before their end, and nothing of them stays", asyn
 test("an upstream's connection that breaks is taken up again where it broke", async () => {
   await using upstream = await peer(
     upstreamWith((response, seen) => {
-      const from = Number(/^bytes=(\d+)-$/.exec(seen.headers.range ?? "")?.[1] ?? 0);
+      const from = Number(/^bytes=(\d+)-\d*$/.exec(seen.headers.range ?? "")?.[1] ?? 0);
       if (from === 0) {
         response.writeHead(200, { "content-length": String(bytes.length) });
         response.write(bytes.subarray(0, 800_000), () => response.destroy());
@@ -137,7 +137,7 @@ test("who wants the end of a large blob does not wait for its beginning", async 
   const { promise, resolve } = Promise.withResolvers<void>();
   await using upstream = await peer(
     upstreamWith((response, seen) => {
-      const from = Number(/^bytes=(\d+)-$/.exec(seen.headers.range ?? "")?.[1] ?? 0);
+      const from = Number(/^bytes=(\d+)-\d*$/.exec(seen.headers.range ?? "")?.[1] ?? 0);
       if (from > 0) {
         const range = `bytes ${from}-${large - 1}/${large}`;
         reply(response, 206, { "content-range": range }, Buffer.alloc(large - from, 9));
