@@ -33,9 +33,10 @@ export async function collectGarbage(
       const collected = await collection.sweep(name, call);
       if (collected !== undefined) repositories.push(collected);
     } catch (error) {
+      if (call.signal.aborted || isAbort(error)) throw error;
+      if (!(error instanceof ImgvolError || errno(error) !== undefined)) throw error;
       // A push that failed may have taken away the repository that it made.
-      if ((await backing.find(name, call)) === undefined) continue;
-      if (isAbort(error) || !(error instanceof ImgvolError || errno(error) !== undefined)) throw error;
+      if (!(await isThere(backing, name, call))) continue;
       findings.push(stopped(name, error));
     }
   }
@@ -168,6 +169,15 @@ async function remove(
   if (marks.isNamed(digest)) await store.can.delete?.delete(d, call);
   else await contents.remove(digest);
   if (marks.isRecorded(digest)) await manifests.delete(digest);
+}
+
+async function isThere(backing: Backing, name: string, call: Call): Promise<boolean> {
+  try {
+    return (await backing.find(name, call)) !== undefined;
+  } catch {
+    // Not in a state to be opened.
+    return true;
+  }
 }
 
 function stopped(name: string, error: unknown): Finding {
