@@ -1,4 +1,5 @@
-export { archiveCorner, openArchive } from "./archive.ts";
+export { openArchive } from "./archive.ts";
+export { archiveCorner } from "./archive-changes.ts";
 export { anonymous, type Credentials, type CredentialsProvider } from "./auth-credentials.ts";
 export {
   type LoggedIn,
