@@ -116,7 +116,10 @@ class RemoteMedium implements Medium {
   }
 
   async write(content: Incoming, call: Call): Promise<void> {
-    if (!isManifestLike(content.mediaType)) return this.#uploads.upload(content, call);
+    if (!isManifestLike(content.mediaType)) {
+      await this.#uploads.upload(content, call);
+      return await this.#confirm(content.expected, call);
+    }
     const bytes = await collect(content.source.open(0, call), MANIFEST_LIMIT, `${this.origin}: the manifest`);
     const d = content.seal();
     const told = await putManifest(this.#at, d.digest, d, bytes, call);
@@ -140,6 +143,19 @@ class RemoteMedium implements Medium {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#last = undefined;
     await this.#uploads.close();
+  }
+
+  /** A registry that knows sha256 alone may take other content with a 201, and not find it again. */
+  async #confirm(expected: Descriptor | undefined, call: Call): Promise<void> {
+    if (expected === undefined || expected.digest.startsWith("sha256:")) return;
+    if (await this.has(expected, call)) return;
+    throw new StoreError(
+      "unsupported",
+      `${this.origin}: the registry took ${expected.digest}, and lacks it`,
+      {
+        hint: "it seems to know no other digests than sha256",
+      },
+    );
   }
 
   async #mount(d: Descriptor, from: Store, call: Call): Promise<boolean> {

@@ -1,8 +1,5 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { quietCall } from "../../src/base/index.ts";
-import { parseReference, wantedOf } from "../../src/oci/index.ts";
-import { openStore } from "../../src/store/index.ts";
 import { crane } from "../peers/crane.ts";
 import { oras } from "../peers/oras.ts";
 import { type Peer, programOf, type Ran, run } from "../peers/program.ts";
@@ -78,20 +75,13 @@ function byImgvol(command: Command): Client {
     copy: (from, to) => command("copy", from, to),
     tags: async (repository) => lines((await command("tags", repository)).stdout),
     delete: (repository, digest) => command("delete", `${repository}@${digest}`),
-    // No verb lists them, yet a library call does.
-    referrers: referrersOf,
+    async referrers(image) {
+      const { stdout } = await command("inspect", "--referrers", "--json", image);
+      return digestsIn(JSON.parse(stdout).referrers);
+    },
     copyReferrers: (from, to) => command("copy", "--referrers", from, to),
     make: ({ folder }, to) => command("pack", folder, "-t", to),
   };
-}
-
-async function referrersOf(image: string): Promise<string[]> {
-  const reference = parseReference(image);
-  await using store = await openStore(reference, {}, quietCall());
-  const { digest } = await store.resolve(wantedOf(reference), quietCall());
-  const digests: string[] = [];
-  for await (const d of store.can.referrers?.referrers(digest, quietCall()) ?? []) digests.push(d.digest);
-  return digests;
 }
 
 function byCrane(command: Command): Client {

@@ -9,26 +9,35 @@ export interface Refusal {
   readonly told: RegExp;
 }
 
+const NO_SHA512 =
+  "go-containerregistry's registry takes a blob named by sha512 (201), and then does not have it (404). imgvol asks, and says so.";
+
 /** The first that fits counts. */
 const REFUSALS: readonly Refusal[] = [
+  {
+    because: NO_SHA512,
+    operations: /^pull: sha512$/,
+    registries: /^go-containerregistry$/,
+    told: /the registry took sha512:\S+, and lacks it/,
+  },
   {
     because:
       "crane names a config by sha256 alone, so it sends and writes it under another name than the manifest does.",
     operations: /sha512$/,
     clients: /^crane$/,
-    told: /MANIFEST_BLOB_UNKNOWN|BLOB_UNKNOWN|has no sha512:|sha512:\S+ answers 404/,
+    told: /MANIFEST_BLOB_UNKNOWN|has no sha512:|sha512:\S+ answers 404/,
   },
   {
     because: "skopeo hashes what it copies by sha256 alone, and stops with an internal error.",
     operations: /sha512$/,
     clients: /^skopeo$/,
-    told: /Internal error writing blob sha512:\S+, blob with digest sha512:\S+ saved with digest sha256:|blob unknown: Unknown blob/,
+    told: /Internal error writing blob sha512:\S+, blob with digest sha512:\S+ saved with digest sha256:/,
   },
   {
-    because: "go-containerregistry's registry takes a blob named by sha512, and then does not have it (404).",
-    operations: /sha512$/,
+    because: NO_SHA512,
+    operations: /^push: sha512$/,
     registries: /^go-containerregistry$/,
-    told: /sha512:\S+ answers 404|BLOB_UNKNOWN|sha512:\S+ not found/,
+    told: /the registry took sha512:\S+, and lacks it|sha512:\S+ answers 404/,
   },
   {
     because:
