@@ -1,10 +1,13 @@
 // Runs the long tests: `node tools/soak.ts [--full] [--seed N] [name…]`. Without --full, a sample of each that a CI has time for.
 // Prints the seed, the figures and one closing line; exit 1 where one failed.
 import { parseArgs } from "node:util";
-import { flakyTransfers } from "../test/soak/flaky.ts";
+import { cutTransfers, tellCuts } from "../test/soak/cuts.ts";
+import { flakyTransfers, tellFlaky } from "../test/soak/flaky.ts";
+import { distributionRegistry, ownRegistry } from "../test/soak/flaky-registries.ts";
 import { killEverything } from "../test/soak/kill.ts";
 import { killWriters } from "../test/soak/layout-kill.ts";
 import { MEMORY_LIMIT, measureMemory, tellMemory } from "../test/soak/memory.ts";
+import { soakRegistry } from "../test/soak/registry.ts";
 import { sendSpans } from "../test/soak/spans.ts";
 import { killUnpack } from "../test/soak/unpack-kill.ts";
 
@@ -51,11 +54,29 @@ const soaks: readonly Soak[] = [
     sample: 30,
     full: 300,
     async run(count, seed) {
-      const cuts = await flakyTransfers({ count, seed, size: 1_000_000 });
-      const large = await flakyTransfers({ count: Math.ceil(count / 20), seed, size: 20_000_000 });
-      if (cuts + large < count / 2) throw new Error(`only ${cuts + large} connections were cut`);
+      await using own = await ownRegistry();
+      await using distribution = await distributionRegistry();
+      const report = await flakyTransfers({ count, seed, registries: [own, distribution] });
+      return tellFlaky(report);
+    },
+  },
+  {
+    name: "transfer-cuts",
+    sample: 64 * 1024 ** 2,
+    full: 1024 ** 3,
+    run: async (count, seed) => tellCuts(await cutTransfers(count, seed)),
+  },
+  {
+    name: "registry",
+    sample: 5,
+    full: 100,
+    async run(count, seed) {
+      const r = await soakRegistry(count, seed);
+      const mb = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
       return [
-        `${count} blobs of 1 MB and ${Math.ceil(count / 20)} of 20 MB whole, through ${cuts + large} cuts`,
+        `${r.kills} kills; ${r.pushed} pushes acknowledged, ${r.pulled} pulls, ${r.deleted} deletes, ${r.lost} tried again`,
+        `${r.standing} images stand, byte for byte; ${r.collections} collections of garbage freed ${mb(r.freed)}`,
+        `the server took at most ${mb(r.peak)}`,
       ];
     },
   },

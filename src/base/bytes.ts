@@ -1,9 +1,8 @@
-import { open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import type { Call } from "./call.ts";
 import { BaseError } from "./errors.ts";
-
-/** How many bytes flow at a time, unless a format has its own block size. */
-export const CHUNK: number = 512 * 1024;
+import { release } from "./release.ts";
+import { Share } from "./share.ts";
 
 /**
  * Bytes that can be read again: every `open` yields the same bytes, from `offset` on.
@@ -25,27 +24,45 @@ export function fromBytes(bytes: Uint8Array): ByteSource {
   };
 }
 
-/** A source over a file, {@link CHUNK} bytes at a time. */
+/** A source over a file, {@link CHUNK} bytes at a time: the next are read while the last are being worked on. */
 export function fromFile(path: string, size?: number): ByteSource {
   return {
     ...(size === undefined ? {} : { size }),
     async *open(offset, call) {
-      const file = await open(path, "r");
-      // One buffer an opening: the garbage of fresh ones would be most of a small process's memory.
-      const buffer = Buffer.allocUnsafeSlow(CHUNK);
-      try {
-        for (let at = offset; ; ) {
-          call.signal.throwIfAborted();
-          const { bytesRead } = await file.read(buffer, 0, CHUNK, at);
-          if (bytesRead === 0) return;
-          at += bytesRead;
-          yield buffer.subarray(0, bytesRead);
-        }
-      } finally {
-        await file.close();
-      }
+      call.signal.throwIfAborted();
+      await using file = await open(path, "r");
+      yield* readAhead(file, offset, call);
     },
   };
+}
+
+async function* readAhead(file: FileHandle, from: number, call: Call): AsyncGenerator<Uint8Array> {
+  // Two buffers an opening: the garbage of fresh ones would be most of a small process's memory.
+  using share = new Share();
+  let mine = Buffer.allocUnsafeSlow(share.size);
+  let next = Buffer.allocUnsafeSlow(share.size);
+  const ahead = (at: number): Promise<{ readonly bytesRead: number }> => {
+    const reading = file.read(next, 0, next.length, at);
+    // It may fail before the reader asks for it.
+    reading.catch(() => undefined);
+    return reading;
+  };
+  let reading = ahead(from);
+  try {
+    for (let at = from; ; ) {
+      const { bytesRead } = await reading;
+      if (bytesRead === 0) break;
+      [mine, next] = [next, mine];
+      at += bytesRead;
+      reading = ahead(at);
+      call.signal.throwIfAborted();
+      yield mine.subarray(0, bytesRead);
+    }
+  } finally {
+    // A reader that left early: the file is not to be closed under a read.
+    await reading.catch(() => undefined);
+  }
+  for (const buffer of [mine, next]) release(buffer);
 }
 
 /** Gathers a stream of at most `limit` bytes; more is the error `too-large`, named `what`. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { BaseError, isAbort } from "./errors.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "./http.ts";
-import { release } from "./release.ts";
+import { requestBody } from "./request-body.ts";
 import { admit, admitHost, hostName, isNavigation } from "./same-origin.ts";
 import type { ServeOptions } from "./serve-options.ts";
 
@@ -99,28 +99,9 @@ function plainAddress(address: string | undefined): string | undefined {
 }
 
 async function* bodyOf(exchange: Exchange, idle: number): AsyncGenerator<Uint8Array> {
-  const { request, response } = exchange;
-  if (exchange.waitsForContinue) response.writeContinue();
+  if (exchange.waitsForContinue) exchange.response.writeContinue();
   exchange.waitsForContinue = false;
-  const cut = (cause?: unknown): BaseError =>
-    new BaseError("aborted", "the client went away in the middle of its request", { cause });
-  // The timeout runs only while we wait for the client, never while a chunk is being worked on.
-  request.socket.setTimeout(idle);
-  // Leaving early must not destroy the socket: the answer goes over it.
-  const chunks = request.iterator({ destroyOnReturn: false });
-  try {
-    for (;;) {
-      const next = await chunks.next().catch((error: unknown) => Promise.reject(cut(error)));
-      request.socket.setTimeout(0);
-      if (next.done === true) break;
-      yield next.value;
-      release(next.value);
-      request.socket.setTimeout(idle);
-    }
-  } finally {
-    await chunks.return?.();
-  }
-  if (!request.complete) throw cut();
+  yield* requestBody(exchange.request, idle);
 }
 
 async function send(
@@ -205,6 +186,8 @@ async function linger(request: IncomingMessage): Promise<void> {
     });
     request.once("end", done);
     request.once("close", done);
+    // A reader that left early has paused it.
+    request.resume();
   });
 }
 

@@ -1,6 +1,7 @@
 export { isPrivateAddress } from "./address.ts";
-export { type ByteSource, CHUNK, collect, fromBytes, fromFile } from "./bytes.ts";
+export { type ByteSource, collect, fromBytes, fromFile } from "./bytes.ts";
 export { type Call, type Progress, quietCall, silent, type Task } from "./call.ts";
+export { CHUNK } from "./chunk.ts";
 export { type BaseCode, BaseError, errno, ImgvolError, isAbort, messageOf } from "./errors.ts";
 export {
   asDiskError,
@@ -34,5 +35,6 @@ export type { ServeOptions } from "./serve-options.ts";
 export { formatBytes, printable, printableTo, shellWord } from "./text.ts";
 export { answeredInPlain, type TlsProblem, tlsProblem } from "./tls-failure.ts";
 export { readTls, type TlsFiles, type TlsPair } from "./tls-files.ts";
+export { unlessAborted } from "./unless-aborted.ts";
 export { fingerprint, watchFiles } from "./watch-files.ts";
 export { sweep, type WorkPlace, workFolder } from "./work-folder.ts";

@@ -1,7 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Server as HttpsServer } from "node:https";
 import type { Socket } from "node:net";
-import { CHUNK } from "./bytes.ts";
 import { answer, type Exchange } from "./exchange.ts";
 import type { HttpHandler } from "./http.ts";
 import { listen } from "./listen.ts";
@@ -61,8 +60,6 @@ function create(options: ServeOptions): Server | HttpsServer {
     keepAliveTimeout: 65_000,
     connectionsCheckingInterval: 2000,
     noDelay: true,
-    // Bodies of gigabytes in pieces of 64 KiB spend their time between the pieces.
-    highWaterMark: CHUNK,
   };
   if (options.tls === undefined) return nodeHttp().createServer(settings);
   const asksClients = options.tls.clientCa !== undefined;

@@ -20,11 +20,11 @@ const PROBLEMS: readonly (readonly [RegExp, TlsProblem])[] = [
   [/^CERT_HAS_EXPIRED$/, "expired"],
   [/^CERT_NOT_YET_VALID$/, "not-yet-valid"],
   [/^(?:ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH)$/, "wrong-name"],
-  [/^ERR_SSL_\w*ALERT_CERTIFICATE_REQUIRED$/, "client-certificate-wanted"],
+  [/^ERR_SSL_.*ALERT_CERTIFICATE_REQUIRED$/, "client-certificate-wanted"],
   // TLS 1.2 has no alert of its own for it.
-  [/^ERR_SSL_\w*ALERT_HANDSHAKE_FAILURE$/, "client-certificate-wanted"],
+  [/^ERR_SSL_.*ALERT_HANDSHAKE_FAILURE$/, "client-certificate-wanted"],
   [
-    /^ERR_SSL_\w*ALERT_(?:BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_\w+|UNKNOWN_CA|ACCESS_DENIED)$/,
+    /^ERR_SSL_.*ALERT_(?:BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_\w+|UNKNOWN_CA|ACCESS_DENIED)$/,
     "client-certificate-refused",
   ],
 ];
@@ -67,7 +67,7 @@ export function tlsFailed(host: string, code: string, cause: unknown): BaseError
     problem === undefined
       ? ["its certificate or TLS was not accepted", "check the server's certificate and its TLS versions"]
       : TELL[problem];
-  return new BaseError("tls-failed", `${host}: ${what}: ${messageOf(cause)} (${code})`, { hint, cause });
+  return new BaseError("tls-failed", `${host}: ${what}: ${reasonOf(cause)} (${code})`, { hint, cause });
 }
 
 /** Whether an error, or its cause, means that plain HTTP was heard where TLS was spoken. */
@@ -79,6 +79,12 @@ export function answeredInPlain(error: unknown): boolean {
       PLAIN_ANSWER.test(`${e.message} ${code.replaceAll("_", " ")}`)
     );
   });
+}
+
+/** OpenSSL's reason alone, without where in its sources it arose. */
+function reasonOf(cause: unknown): string {
+  const message = messageOf(cause).trim();
+  return /^[0-9A-F]+:error:[^:]*:[^:]*:[^:]*:([^:]+):/.exec(message)?.[1] ?? message;
 }
 
 function causes(error: unknown): Error[] {

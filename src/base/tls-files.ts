@@ -31,6 +31,7 @@ export async function readTls(files: TlsFiles): Promise<TlsPair> {
     throw new BaseError("tls-failed", `cannot speak HTTPS with ${names.join(", ")}: ${messageOf(cause)}`, {
       hint: "give a certificate and the key that belongs to it, both as PEM",
       cause,
+      wrongUse: true,
     });
   }
   return pair;
@@ -58,6 +59,7 @@ async function pem(file: string): Promise<Uint8Array> {
     throw new BaseError("tls-failed", `cannot read ${file}: ${messageOf(cause)}`, {
       hint: "name a PEM file that you may read",
       cause,
+      wrongUse: true,
     });
   }
 }

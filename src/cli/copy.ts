@@ -6,6 +6,7 @@ import { examples, type Verb } from "./verb.ts";
 
 interface Options extends VolumeFlags {
   readonly jobs: string;
+  readonly referrers?: boolean;
 }
 
 export const verb: Verb = {
@@ -14,6 +15,7 @@ export const verb: Verb = {
       command
         .argument("<src>", "where the image is")
         .argument("<dst>", "where it goes; without a tag, it is reached there by its digest")
+        .option("--referrers", "also what refers to the image: signatures, SBOMs, and what refers to them")
         .option("--jobs <n>", "blobs that flow side by side", "4")
         .option("--json", "the answer as JSON"),
       "this platform's image alone (default: all, and the index)",
@@ -22,7 +24,7 @@ export const verb: Verb = {
         "after",
         examples(
           "imgvol copy localhost:5001/agent:1 oci:./layout:1",
-          "imgvol copy oci:./layout:1 localhost:5001/agent:1",
+          "imgvol copy localhost:5001/agent:1 oci-archive:agent.tar:1 --referrers",
         ),
       )
       .action(
@@ -38,12 +40,13 @@ export const verb: Verb = {
               wrongUse: true,
             });
           }
-          const how = { platform, concurrency };
+          const how = { platform, concurrency, referrers: options.referrers };
           const done = await copy(from.store, from.wanted, to.store, to.reference.tag, how, io.call);
           const reference = byDigest(to.reference, done.digest);
           io.say(
             `copied ${done.copied} (${formatBytes(done.bytes)}), already there ${done.skipped}${done.mounted > 0 ? `, mounted ${done.mounted}` : ""}`,
           );
+          if (options.referrers) io.say(`among them ${done.referrers} referrers`);
           if (done.foreign > 0)
             io.say(`left out ${done.foreign} foreign layers, which the source does not hold`);
           io.answer({ reference, ...done }, () => reference);

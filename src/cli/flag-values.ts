@@ -3,6 +3,16 @@ import { ImgvolError } from "../base/index.ts";
 /** For commander: a list by repeating the flag (`-v A -v B`), so that the words after it stay arguments. */
 export const repeated = (word: string, before: readonly string[] = []): string[] => [...before, word];
 
+/** What was given: without what is undefined, for which the called has its defaults. */
+export function given<T extends object>(options: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  const kept: { [K in keyof T]?: NonNullable<T[K]> } = {};
+  for (const key in options) {
+    const value = options[key];
+    if (value !== undefined && value !== null) kept[key] = value;
+  }
+  return kept;
+}
+
 /** `2GiB`, `500MB`, `1048576`: bytes. @throws ImgvolError `flag-invalid` */
 export function parseSize(text: string, flag: string): number {
   const [, number, unit = ""] = /^(\d+(?:\.\d+)?) ?([KMGT]i?)?B?$/i.exec(text) ?? [];
@@ -12,14 +22,14 @@ export function parseSize(text: string, flag: string): number {
   return bytes;
 }
 
-const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** `30d`, `12h`, `45m`: milliseconds. @throws ImgvolError `flag-invalid` */
+/** `30d`, `12h`, `45m`, `20s`: milliseconds. @throws ImgvolError `flag-invalid` */
 export function parseAge(text: string, flag: string): number {
-  const [, number, unit = ""] = /^(\d{1,9})([mhd])$/.exec(text) ?? [];
+  const [, number, unit = ""] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
   const factor = UNITS[unit];
   if (number !== undefined && factor !== undefined) return Number(number) * factor;
-  throw flagInvalid(flag, text, "a time, for example 30d, 12h or 45m");
+  throw flagInvalid(flag, text, "a time, for example 30d, 12h, 45m or 20s");
 }
 
 /** 0 to 65535, where 0 is any free one. @throws ImgvolError `flag-invalid` */

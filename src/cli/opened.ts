@@ -8,7 +8,13 @@ import {
   type Store,
   wantedOf,
 } from "../oci/index.ts";
-import { dockerCredentials, openStore, type RemoteOptions } from "../store/index.ts";
+import {
+  configuredHosts,
+  dockerCredentials,
+  openStore,
+  type RemoteOptions,
+  wantedIn,
+} from "../store/index.ts";
 import { repeated } from "./flag-values.ts";
 import type { Io } from "./io.ts";
 import { version } from "./version-number.ts";
@@ -44,6 +50,7 @@ export function platformOf(flags: VolumeFlags): Platform | undefined {
 export function remoteOptions(flags: RemoteFlags): RemoteOptions {
   return {
     credentials: dockerCredentials(),
+    hosts: configuredHosts(),
     plainHttp: flags.plainHttp ?? [],
     userAgent: `imgvol/${version()}`,
   };
@@ -53,18 +60,18 @@ export function remoteOptions(flags: RemoteFlags): RemoteOptions {
 export interface Opened extends AsyncDisposable {
   readonly reference: Reference;
   readonly store: Store;
-  /** What to ask the store for: the digest, else the tag, else `latest`. */
+  /** What to ask the store for: the digest, else the tag, else the only image of a layout or archive, else `latest`. */
   readonly wanted: string;
 }
 
-/** Reads a reference and opens its store; `create` makes a layout folder that is not there yet. */
+/** Reads a reference and opens its store; `create` makes a layout folder or an archive that is not there yet. */
 export async function opened(text: string, remote: RemoteOptions, io: Io, create = false): Promise<Opened> {
   const reference = parseReference(text);
   const store = await openStore(reference, { remote, create }, io.call);
   return {
     reference,
     store,
-    wanted: wantedOf(reference),
+    wanted: create ? wantedOf(reference) : await wantedIn(reference, store, io.call),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
 }

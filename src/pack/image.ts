@@ -46,10 +46,20 @@ export async function writeImage(
   const distinct = new Map(platforms.map((p) => [formatPlatform(p), p]));
   const manifests: Descriptor[] = [];
   for (const platform of distinct.values()) {
-    manifests.push({ ...(await writeManifest(to, layers, spec, platform, call)), platform });
+    const manifest = await writeManifest(to, layers, spec, platform, call);
+    manifests.push({ ...manifest, platform, ...optional({ annotations: compressionOf(layers) }) });
   }
   const index = { schemaVersion: 2, mediaType: MediaType.index, manifests, ...optional({ annotations }) };
   return putJson(to, MediaType.index, index, call);
+}
+
+/**
+ * What containers/image (podman, skopeo, buildah) writes beside a platform whose layers are zstd, to choose by. Where it
+ * is missing they add it as they copy, and the index gets another digest; told to preserve digests, they refuse.
+ */
+function compressionOf(layers: readonly Layer[]): Readonly<Record<string, string>> {
+  const zstd = layers.some(({ descriptor }) => descriptor.mediaType === MediaType.layerZstd);
+  return zstd ? { "io.github.containers.compression.zstd": "true" } : {};
 }
 
 async function writeManifest(

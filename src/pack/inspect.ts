@@ -10,6 +10,7 @@ import {
   MediaType,
   OciError,
   type Store,
+  StoreError,
 } from "../oci/index.ts";
 import { readConfig, readManifest } from "../store/index.ts";
 
@@ -24,6 +25,20 @@ export interface Inspection {
   readonly platforms: readonly InspectedPlatform[];
   /** Of all layers together, each counted once. */
   readonly layerBytes: number;
+  /** What refers to it, and to its platforms' manifests; only where that was asked for. */
+  readonly referrers?: readonly InspectedReferrer[];
+}
+
+export interface InspectedReferrer {
+  /** The index or manifest that it refers to. */
+  readonly subject: Digest;
+  readonly digest: Digest;
+  readonly mediaType: string;
+  /** What it is: `application/vnd.dev.sigstore.bundle.v0.3+json`, `application/spdx+json`, … */
+  readonly artifactType?: string;
+  /** Of the referring manifest. */
+  readonly size: number;
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
 export interface InspectedPlatform {
@@ -58,9 +73,15 @@ export interface InspectedLayer {
 
 /**
  * What a tag or digest names.
- * @throws StoreError `not-found`; OciError `manifest-invalid`, `config-invalid`, `media-type-unknown`
+ * @param how `referrers`: also what refers to it
+ * @throws StoreError `not-found`, `unsupported`; OciError `manifest-invalid`, `config-invalid`, `media-type-unknown`
  */
-export async function inspect(store: Store, tagOrDigest: string, call: Call): Promise<Inspection> {
+export async function inspect(
+  store: Store,
+  tagOrDigest: string,
+  call: Call,
+  how: { readonly referrers?: boolean | undefined } = {},
+): Promise<Inspection> {
   const root = await store.resolve(tagOrDigest, call);
   const platforms: InspectedPlatform[] = [];
   const annotations = await addPlatforms(store, root, call, platforms, 0);
@@ -72,7 +93,38 @@ export async function inspect(store: Store, tagOrDigest: string, call: Call): Pr
     annotations,
     platforms,
     layerBytes: [...layers.values()].reduce((a, b) => a + b, 0),
+    ...(how.referrers
+      ? {
+          referrers: await referrersOf(
+            store,
+            [root, ...platforms].map((d) => d.digest),
+            call,
+          ),
+        }
+      : {}),
   };
+}
+
+async function referrersOf(
+  store: Store,
+  subjects: readonly Digest[],
+  call: Call,
+): Promise<readonly InspectedReferrer[]> {
+  const { referrers } = store.can;
+  if (referrers === undefined) {
+    throw new StoreError("unsupported", `${store.origin} does not know what refers to an image`);
+  }
+  const found: InspectedReferrer[] = [];
+  for (const subject of new Set(subjects)) {
+    for await (const { digest, mediaType, artifactType, size, annotations } of referrers.referrers(
+      subject,
+      call,
+    )) {
+      const type = artifactType === undefined ? {} : { artifactType };
+      found.push({ subject, digest, mediaType, ...type, size, annotations: annotations ?? {} });
+    }
+  }
+  return found;
 }
 
 /** Indexes may lie in indexes; real ones do not lie deep. */

@@ -1,6 +1,7 @@
 import type { Call } from "../base/index.ts";
 import { encoderFor, type LayerFormat } from "../codec/index.ts";
 import type { Descriptor, Digest, Finding, Platform, Store } from "../oci/index.ts";
+import { archiveCorner } from "../store/index.ts";
 import { type FolderOptions, type Layer, type Tree, writeLayer } from "../tree/index.ts";
 import { PackError } from "./errors.ts";
 import { writeImage } from "./image.ts";
@@ -60,7 +61,7 @@ export async function pack(
   const format = options.format ?? { compression: "auto" };
   const told = new Told();
   for (const source of sources) if ("tree" in source) source.told?.forEach(told.tell);
-  const tree = sourcesTree(sources, { ...options, tell: told.tell }, folderOf(to));
+  const tree = sourcesTree(sources, { ...options, tell: told.tell }, placesOf(to));
   if (options.strict) await refuseWarnings(tree, told, call);
   const trees = options.split === undefined ? [tree] : await splitTree(tree, options.split, call);
   const layers: Layer[] = [];
@@ -85,9 +86,11 @@ export async function pack(
   };
 }
 
-/** The folder that a layout's store writes to. */
-function folderOf(store: Store): string | undefined {
-  return store.origin.startsWith("oci:") ? store.origin.slice("oci:".length) : undefined;
+/** Where a layout's or an archive's store writes. */
+function placesOf(store: Store): readonly string[] {
+  const [, scheme, path] = /^(oci|oci-archive):(.*)$/s.exec(store.origin) ?? [];
+  if (path === undefined) return [];
+  return scheme === "oci" ? [path] : [path, archiveCorner(path)];
 }
 
 const EMPTY: Finding = {

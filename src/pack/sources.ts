@@ -1,5 +1,5 @@
 import { existsSync, realpathSync, statSync } from "node:fs";
-import { basename, posix, relative, resolve, sep } from "node:path";
+import { basename, dirname, join, posix, relative, resolve, sep } from "node:path";
 import { BaseError, printable } from "../base/index.ts";
 import type { Finding } from "../oci/index.ts";
 import { cleanPath } from "../tar/index.ts";
@@ -33,13 +33,17 @@ export type Source = { readonly target?: string | undefined } & (
 
 /**
  * The one tree that sources make.
- * @param destination the folder that the image is written to, which must not be packed into itself
+ * @param destinations the folders and files that the image is written to, which must not be packed into themselves
  * @throws PackError `target-invalid`, `source-invalid`; BaseError `file-unreadable` for a source that is not there; TreeError `path-conflict`
  */
-export function sourcesTree(sources: readonly Source[], options: FolderOptions, destination?: string): Tree {
+export function sourcesTree(
+  sources: readonly Source[],
+  options: FolderOptions,
+  destinations: readonly string[] = [],
+): Tree {
   const taken = new Map<string, string>();
   const parts = sources.map((source) => {
-    const { part, place } = partOf(source, sources.length === 1, options, destination);
+    const { part, place } = partOf(source, sources.length === 1, options, destinations);
     const other = taken.get(place);
     if (other !== undefined) {
       throw new TreeError(
@@ -62,7 +66,7 @@ function partOf(
   source: Source,
   only: boolean,
   options: FolderOptions,
-  destination: string | undefined,
+  destinations: readonly string[],
 ): { part: Part; place: string } {
   if ("tree" in source) {
     const target = clean(source.target ?? "");
@@ -72,7 +76,7 @@ function partOf(
   const name = basename(resolve(source.path));
   if (isFolder(source.path)) {
     const target = clean(source.target ?? (only ? "" : name));
-    const tree = without(destination, source.path, folderTree(source.path, { ...options, place: target }));
+    const tree = without(destinations, source.path, folderTree(source.path, { ...options, place: target }));
     return { part: { tree, target, origin }, place: target };
   }
   const wanted = source.target ?? name;
@@ -83,11 +87,10 @@ function partOf(
   return { part: { tree, target, origin }, place };
 }
 
-/** Fails when the walk of a folder comes to the destination: what is being written would be read. */
-function without(destination: string | undefined, root: string, tree: Tree): Tree {
-  if (destination === undefined || !existsSync(destination)) return tree;
-  const within = relative(realpathSync(root), realpathSync(destination)).split(sep).join("/");
-  const refuse = (): never => {
+/** Fails when the walk of a folder comes to a destination: what is being written would be read. */
+function without(destinations: readonly string[], root: string, tree: Tree): Tree {
+  const within = new Map(destinations.map((place) => [inside(root, place), place]));
+  const refuse = (destination: string): never => {
     throw new PackError(
       "source-invalid",
       `${printable(destination)}, where the image goes, lies in the source`,
@@ -98,12 +101,25 @@ function without(destination: string | undefined, root: string, tree: Tree): Tre
     );
   };
   return async function* (call) {
-    if (within === "") refuse();
+    const all = within.get("");
+    if (all !== undefined) refuse(all);
     for await (const entry of tree(call)) {
-      if (entry.path === within) refuse();
+      const destination = within.get(entry.path);
+      if (destination !== undefined) refuse(destination);
       yield entry;
     }
   };
+}
+
+/** A place's path below a folder, whether it is there yet or comes to be while the folder is read. */
+function inside(root: string, place: string): string {
+  const whole = resolve(place);
+  const real = existsSync(whole)
+    ? realpathSync(whole)
+    : existsSync(dirname(whole))
+      ? join(realpathSync(dirname(whole)), basename(whole))
+      : whole;
+  return relative(realpathSync(root), real).split(sep).join("/");
 }
 
 function isFolder(path: string): boolean {

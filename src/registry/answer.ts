@@ -12,6 +12,7 @@ const ANSWERS: Readonly<
   "upload-unknown": [404, "BLOB_UPLOAD_UNKNOWN"],
   "upload-range": [416, "BLOB_UPLOAD_INVALID"],
   "uploads-exhausted": [429, "TOOMANYREQUESTS"],
+  "disk-low": [507, "DENIED"],
   "manifest-unknown": [404, "MANIFEST_UNKNOWN"],
   "manifest-blob-unknown": [400, "MANIFEST_BLOB_UNKNOWN"],
   "manifest-too-large": [413, "MANIFEST_INVALID"],
@@ -22,6 +23,10 @@ const ANSWERS: Readonly<
   "read-only": [403, "DENIED"],
   unauthorized: [401, "UNAUTHORIZED"],
   "logins-exhausted": [429, "TOOMANYREQUESTS"],
+  // A client that knows other places goes on there.
+  "upstream-denied": [403, "DENIED"],
+  "upstream-limited": [429, "TOOMANYREQUESTS"],
+  "upstream-failed": [502, "UNKNOWN"],
   // Somebody else has deleted it since it was found.
   "not-found": [404, "MANIFEST_UNKNOWN"],
   "method-unsupported": [405, "UNSUPPORTED"],

@@ -1,7 +1,9 @@
 import type { ByteSource, Call } from "../base/index.ts";
-import type { Descriptor, Digest, Store } from "../oci/index.ts";
+import type { Digest, Store } from "../oci/index.ts";
+import type { Contents } from "./contents.ts";
 import type { Gate } from "./gate.ts";
 import type { Recent } from "./recent.ts";
+import type { ManifestRecords } from "./records.ts";
 
 /** Where a registry keeps its repositories: the port that `memoryBacking` and `folderBacking` implement. */
 export interface Backing extends AsyncDisposable {
@@ -11,14 +13,20 @@ export interface Backing extends AsyncDisposable {
   find(name: string, call: Call): Promise<Repository | undefined>;
   /** The repository, made where it is missing. */
   create(name: string, call: Call): Promise<Repository>;
+  /** Takes a repository away in which nothing is, and nobody. @returns whether it went */
+  discard(repository: Repository, call: Call): Promise<boolean>;
   /** The names of all repositories, in lexical order. */
   names(call: Call): AsyncIterable<string>;
   /**
    * Gives `to` a blob of `from` without copying its bytes; false where that cannot be, and the bytes must be copied.
    */
   link(to: Repository, from: Repository, digest: Digest): Promise<boolean>;
-  /** A private place for the bytes of one upload. */
-  spool(call: Call): Promise<Spool>;
+  /** A private place for the bytes of a new upload. */
+  spool(upload: Upload, call: Call): Promise<Spool>;
+  /** The uploads that a server before this one left, and that can go on. Each is the caller's to close or to remove. */
+  unfinished(call: Call): Promise<readonly Unfinished[]>;
+  /** How many bytes more can be stored; infinite where nobody can tell. */
+  room(): Promise<number>;
 }
 
 /** One repository. */
@@ -31,26 +39,22 @@ export interface Repository {
   /** Passed by all who add, rely on, or take away content. */
   readonly gate: Gate;
   readonly recent: Recent;
+  /** What garbage collection works on; undefined where there is none. */
+  readonly contents?: Contents;
 }
 
-/**
- * The manifests of a repository, and what each refers to. A record is written before its content and removed after it, so
- * that content which can be seen has its record, and a client that finds it there need not push it again. A record without
- * content says nothing.
- */
-export interface ManifestRecords {
-  get(digest: Digest): Promise<Descriptor | undefined>;
-  /** Durable when it returns. */
-  set(record: ManifestRecord): Promise<void>;
-  delete(digest: Digest): Promise<void>;
-  /** The manifests whose subject is `subject`, by digest. */
-  referrers(subject: Digest): Promise<readonly Descriptor[]>;
+/** An upload on its way. */
+export interface Upload {
+  /** A UUID. */
+  readonly id: string;
+  /** The repository in which it was begun. */
+  readonly name: string;
 }
 
-export interface ManifestRecord {
-  /** As the referrers API lists it: with its artifactType and annotations. */
-  readonly descriptor: Descriptor;
-  readonly subject?: Digest;
+export interface Unfinished extends Upload {
+  readonly spool: Spool;
+  /** When bytes last came in (Unix, milliseconds). */
+  readonly lastUse: number;
 }
 
 /** The bytes of an upload so far; removed on dispose. */
@@ -58,11 +62,13 @@ export interface Spool extends ByteSource, AsyncDisposable {
   readonly size: number;
   /**
    * Makes the bytes a blob of `to` as they lie, durably; false where they must be copied. Only for bytes whose digest
-   * was checked while they came in.
+   * was checked while they came in. Afterwards nothing may be added.
    */
   adopt(to: Repository, digest: Digest): Promise<boolean>;
   /** Adds to the end. The chunk may be reused when it returns. */
   append(chunk: Uint8Array): Promise<void>;
   /** Forgets what lies behind `size`. */
   truncate(size: number): Promise<void>;
+  /** Lets go of the bytes and leaves them where they are: a server after this one may go on. */
+  close(): Promise<void>;
 }

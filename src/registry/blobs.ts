@@ -1,6 +1,7 @@
 import type { HttpResponse } from "../base/index.ts";
 import type { Descriptor } from "../oci/index.ts";
-import { type Ask, digestIn, find, repositoryOf, told } from "./ask.ts";
+import { readUnverified } from "../store/index.ts";
+import { type Ask, digestIn, findBlob, repositoryOf, told } from "./ask.ts";
 import type { Repository } from "./backing.ts";
 import { RegistryError } from "./errors.ts";
 import { type Part, partOf } from "./range.ts";
@@ -26,7 +27,7 @@ export async function getBlob(ask: Ask): Promise<HttpResponse> {
     return {
       status: 200,
       headers: { ...headers, "content-length": length },
-      body: repository.store.read(blob, ask.call),
+      body: readUnverified(repository.store, blob, 0, ask.call),
     };
   }
   return {
@@ -49,7 +50,7 @@ export async function deleteBlob(ask: Ask): Promise<HttpResponse> {
     throw new RegistryError("method-unsupported", `${repository.store.origin} deletes nothing`);
   }
   await repository.gate.exclusive(async () => {
-    await deletes.delete(known(await find(repository, digest, ask.call), ask), ask.call);
+    await deletes.delete(known(await findBlob(repository, digest, ask.call), ask), ask.call);
     // It may have been a manifest, too.
     await repository.manifests.delete(digest);
   });

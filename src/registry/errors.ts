@@ -7,6 +7,7 @@ export type RegistryCode =
   | "upload-unknown"
   | "upload-range"
   | "uploads-exhausted"
+  | "disk-low"
   | "manifest-unknown"
   | "manifest-blob-unknown"
   | "manifest-too-large"
@@ -22,7 +23,12 @@ export type RegistryCode =
   | "method-unsupported"
   | "path-unknown"
   | "registry-locked"
-  | "folder-unusable";
+  | "gc-failed"
+  | "folder-unusable"
+  | "upstream-invalid"
+  | "upstream-denied"
+  | "upstream-limited"
+  | "upstream-failed";
 
 /** Errors of the registry server; `answer.ts` says how each is put to a client. */
 export class RegistryError extends ImgvolError<RegistryCode> {

@@ -1,12 +1,14 @@
-import { link, mkdir, readdir, rm } from "node:fs/promises";
+import { link, readFile, rename, rm, rmdir, stat, statfs, utimes } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { errno, exists, makeFolder, messageOf, quietCall, syncFolder, tryLock } from "../base/index.ts";
 import type { Digest } from "../oci/index.ts";
 import { openLayout } from "../store/index.ts";
 import type { Backing, Repository } from "./backing.ts";
 import { RegistryError } from "./errors.ts";
+import { FolderContents, isBare } from "./folder-contents.ts";
+import { namesBelow } from "./folder-names.ts";
 import { folderRecords, sweepRecords } from "./folder-records.ts";
-import { folderSpool, isSpool } from "./folder-spool.ts";
+import { SpoolFolder } from "./folder-spool.ts";
 import { Gate } from "./gate.ts";
 import { Recent } from "./recent.ts";
 
@@ -20,38 +22,77 @@ export async function folderBacking(dir: string): Promise<Backing> {
   const root = resolve(dir);
   const uploads = join(root, "_uploads");
   const held = await takeOver(root, uploads);
+  const spools = new SpoolFolder(uploads, await bootId(), (path, to, digest, size) =>
+    place(path, blobAt(root, to, digest), size),
+  );
   const open = new Map<string, Promise<Repository>>();
+  /** Shared by those who make repositories, exclusive for those who take them away. */
+  const shape = new Gate(root);
 
   async function repositoryAt(name: string, create: boolean): Promise<Repository> {
     const home = join(root, name);
+    if (!create && !(await isRepository(home))) {
+      throw new RegistryError("name-unknown", `there is no repository ${name}`);
+    }
     // Several clients may wait for it: one that goes away must not fail the others.
     const store = await openLayout(join(home, "_layout"), { create }, quietCall());
     // Here, not when the server starts: there may be thousands of repositories, and this one is not written to yet.
     await sweepRecords(home);
-    return { name, store, manifests: folderRecords(home), gate: new Gate(name), recent: new Recent() };
+    const manifests = folderRecords(home);
+    const contents = new FolderContents(home);
+    return { name, store, manifests, contents, gate: new Gate(name), recent: new Recent() };
   }
 
   function kept(name: string, create: boolean): Promise<Repository> {
     const there = open.get(name);
     if (there !== undefined) return there;
-    const opening = repositoryAt(name, create);
+    const opening = shape.shared(() => repositoryAt(name, create));
     open.set(name, opening);
-    opening.catch(() => open.delete(name));
+    opening.catch(() => {
+      if (open.get(name) === opening) open.delete(name);
+    });
     return opening;
   }
 
   return {
     origin: root,
     async find(name) {
-      if (!open.has(name) && !(await exists(join(root, name, "_layout", "oci-layout")))) return undefined;
-      return await kept(name, false);
+      if (!open.has(name) && !(await isRepository(join(root, name)))) return undefined;
+      return await kept(name, false).catch((error: unknown) => {
+        // Taken away since it was seen.
+        if (error instanceof RegistryError && error.code === "name-unknown") return undefined;
+        throw error;
+      });
     },
-    create: (name) => kept(name, true),
+    async create(name) {
+      // Who only looks for it may have come first, and in vain.
+      const there = await open.get(name)?.catch(() => undefined);
+      return there ?? (await kept(name, true));
+    },
+    async discard(repository) {
+      const { name, gate, store } = repository;
+      const home = join(root, name);
+      if (!(await isBare(home))) return false;
+      return await shape.exclusive(() =>
+        gate.exclusive(async () => {
+          if (!(await isBare(home)) || !gate.close()) return false;
+          open.delete(name);
+          await store[Symbol.asyncDispose]();
+          await removeRepository(root, home);
+          return true;
+        }),
+      );
+    },
     async *names() {
       yield* (await namesBelow(root, "")).sort();
     },
     link: (to, from, digest) => hardLink(blobAt(root, from, digest), blobAt(root, to, digest)),
-    spool: () => folderSpool(uploads, (path, to, digest) => hardLink(path, blobAt(root, to, digest))),
+    spool: (upload) => spools.make(upload),
+    unfinished: () => spools.unfinished(),
+    async room() {
+      const { bavail, bsize } = await statfs(root);
+      return bavail * bsize;
+    },
     async [Symbol.asyncDispose]() {
       for (const repository of await Promise.allSettled(open.values())) {
         if (repository.status === "fulfilled") await repository.value.store[Symbol.asyncDispose]();
@@ -67,7 +108,7 @@ async function takeOver(root: string, uploads: string): Promise<AsyncDisposable>
   try {
     await makeFolder(root);
     held = await tryLock(join(root, "_lock"), "exclusive");
-    if (held !== undefined) await removeUploads(uploads);
+    if (held !== undefined) await makeFolder(uploads, 0o700);
   } catch (cause) {
     await held?.[Symbol.asyncDispose]();
     throw new RegistryError("folder-unusable", `cannot keep a registry in ${root}: ${messageOf(cause)}`, {
@@ -81,16 +122,51 @@ async function takeOver(root: string, uploads: string): Promise<AsyncDisposable>
   });
 }
 
-/** Uploads that a former server left behind: their sessions ended with it. */
-async function removeUploads(uploads: string): Promise<void> {
-  await mkdir(uploads, { recursive: true, mode: 0o700 });
-  for (const name of await readdir(uploads)) {
-    if (isSpool(name)) await rm(join(uploads, name), { force: true });
+/** Which start of the machine this is; undefined where the system does not tell. */
+async function bootId(): Promise<string | undefined> {
+  return await readFile("/proc/sys/kernel/random/boot_id", "utf8").then(
+    (text) => text.trim(),
+    () => undefined,
+  );
+}
+
+async function isRepository(home: string): Promise<boolean> {
+  return await exists(join(home, "_layout", "oci-layout"));
+}
+
+/** The marker first: what is left of it by a crash is no repository, and the next to be made there takes it over. */
+async function removeRepository(root: string, home: string): Promise<void> {
+  await rm(join(home, "_layout", "oci-layout"), { force: true });
+  for (const name of ["_layout", "_manifests", "_referrers"]) {
+    await rm(join(home, name), { recursive: true, force: true });
+  }
+  for (let folder = home; folder !== root; folder = dirname(folder)) {
+    try {
+      await rmdir(folder);
+    } catch (error) {
+      if (errno(error) === "ENOTEMPTY" || errno(error) === "EEXIST") return;
+      // Its store may have taken away the layout that it made, and what was above.
+      if (errno(error) !== "ENOENT") throw error;
+    }
   }
 }
 
 function blobAt(root: string, { name }: Repository, digest: Digest): string {
   return join(root, name, "_layout", "blobs", ...digest.split(":"));
+}
+
+/** Moves a checked and synced file to where blobs are; false over two file systems. */
+async function place(path: string, blob: string, size: number): Promise<boolean> {
+  await makeFolder(dirname(blob));
+  try {
+    // One that is there already may be shared with other repositories.
+    if ((await sizeOf(blob)) !== size) await rename(path, blob);
+  } catch (error) {
+    if (errno(error) !== "EXDEV") throw error;
+    return false;
+  }
+  await syncFolder(dirname(blob));
+  return true;
 }
 
 /** One file under two names: each repository may delete its own. */
@@ -99,20 +175,21 @@ async function hardLink(from: string, to: string): Promise<boolean> {
   try {
     await link(from, to);
   } catch (error) {
-    // Over two file systems, or on one without hard links.
-    if (errno(error) !== "EEXIST") return false;
+    // Over two file systems, on one without hard links, or the source is gone.
+    if (errno(error) !== "EEXIST" || (await sizeOf(to)) !== (await sizeOf(from))) return false;
   }
+  const now = new Date();
+  // The time says since when it may be relied on, under each of its names.
+  await utimes(to, now, now);
   await syncFolder(dirname(to));
   return true;
 }
 
-async function namesBelow(folder: string, prefix: string): Promise<string[]> {
-  const names: string[] = [];
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    if (!entry.isDirectory() || entry.name.startsWith("_")) continue;
-    const name = `${prefix}${entry.name}`;
-    if (await exists(join(folder, entry.name, "_layout", "oci-layout"))) names.push(name);
-    names.push(...(await namesBelow(join(folder, entry.name), `${name}/`)));
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (errno(error) === "ENOENT" || errno(error) === "ENOTDIR") return undefined;
+    throw error;
   }
-  return names;
 }

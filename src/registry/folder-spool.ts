@@ -1,62 +1,179 @@
-import { randomUUID } from "node:crypto";
-import { open, rm } from "node:fs/promises";
+import { constants } from "node:fs";
+import { type FileHandle, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { asDiskError, CHUNK } from "../base/index.ts";
-import type { Digest } from "../oci/index.ts";
-import type { Repository, Spool } from "./backing.ts";
+import { asDiskError, CHUNK, errno } from "../base/index.ts";
+import { type Digest, isRepository } from "../oci/index.ts";
+import type { Repository, Spool, Unfinished, Upload } from "./backing.ts";
 
-/** Whether a file's name is one that {@link folderSpool} gives. */
-export function isSpool(name: string): boolean {
-  return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(name);
+const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const RECORD = ".json";
+
+/** Gives a spool's file its place in a repository; false where it must be copied. */
+type Adopt = (path: string, to: Repository, digest: Digest, size: number) => Promise<boolean>;
+
+/**
+ * Uploads in a private folder: `ID.json` says of what, `ID` has the bytes so far. Nothing of it is forced to the disk: it
+ * outlives the process (kill -9 too), but not a crash of the machine, after which a file may have its length and not its bytes.
+ * So each record names the boot in which it was written, and no other boot goes on with it.
+ */
+export class SpoolFolder {
+  readonly #folder: string;
+  readonly #adopt: Adopt;
+  readonly #boot: string | undefined;
+  /** Those that somebody in this process has. */
+  readonly #taken = new Set<string>();
+
+  constructor(folder: string, boot: string | undefined, adopt: Adopt) {
+    this.#folder = folder;
+    this.#boot = boot;
+    this.#adopt = adopt;
+  }
+
+  async make({ id, name }: Upload): Promise<Spool> {
+    this.#taken.add(id);
+    try {
+      const record = JSON.stringify({ name, boot: this.#boot });
+      await writeFile(join(this.#folder, id + RECORD), record, { flag: "wx", mode: 0o600 });
+    } catch (error) {
+      this.#taken.delete(id);
+      throw asDiskError(error, this.#folder);
+    }
+    return this.#spool(id, 0);
+  }
+
+  /** What a server before this one left and can go on; the rest is removed. */
+  async unfinished(): Promise<readonly Unfinished[]> {
+    const found: Unfinished[] = [];
+    const ids = (await readdir(this.#folder)).map((file) => file.replace(/\.json$/, ""));
+    for (const id of new Set(ids)) {
+      if (!ID.test(id) || this.#taken.has(id)) continue;
+      const left = await this.#left(id);
+      if (left === undefined) await this.#remove(id);
+      else found.push(left);
+    }
+    return found;
+  }
+
+  async #left(id: string): Promise<Unfinished | undefined> {
+    const name = await this.#nameOf(id);
+    if (name === undefined) return undefined;
+    const path = join(this.#folder, id);
+    const file = await stat(path).catch((error: unknown) => {
+      if (errno(error) === "ENOENT") return undefined;
+      throw error;
+    });
+    const { mtimeMs } = file ?? (await stat(path + RECORD));
+    this.#taken.add(id);
+    return { id, name, lastUse: mtimeMs, spool: this.#spool(id, file?.size ?? 0) };
+  }
+
+  /** The repository of an upload, where its record is whole and of this boot. */
+  async #nameOf(id: string): Promise<string | undefined> {
+    try {
+      const record: unknown = JSON.parse(await readFile(join(this.#folder, id + RECORD), "utf8"));
+      if (typeof record !== "object" || record === null) return undefined;
+      if (!("name" in record && "boot" in record) || typeof record.name !== "string") return undefined;
+      return record.boot === this.#boot && isRepository(record.name) ? record.name : undefined;
+    } catch (error) {
+      if (errno(error) === "ENOENT" || error instanceof SyntaxError) return undefined;
+      throw error;
+    }
+  }
+
+  #spool(id: string, size: number): Spool {
+    return new FileSpool(join(this.#folder, id), size, this.#adopt, async (remove) => {
+      if (remove) await this.#remove(id);
+      this.#taken.delete(id);
+    });
+  }
+
+  /** The bytes first: without its record nobody takes them for an upload. */
+  async #remove(id: string): Promise<void> {
+    await rm(join(this.#folder, id), { force: true });
+    await rm(join(this.#folder, id + RECORD), { force: true });
+  }
 }
 
-/** The bytes of an upload in a private file below `folder`; `adopt` gives the file a second name, in a repository. */
-export async function folderSpool(
-  folder: string,
-  adopt: (path: string, to: Repository, digest: Digest) => Promise<boolean>,
-): Promise<Spool> {
-  const path = join(folder, randomUUID());
-  const file = await open(path, "wx+", 0o600);
-  let size = 0;
-  return {
-    get size() {
-      return size;
-    },
-    async append(chunk) {
-      try {
-        for (let at = 0; at < chunk.length; ) {
-          const { bytesWritten } = await file.write(chunk, at, chunk.length - at, size + at);
-          at += bytesWritten;
-        }
-      } catch (error) {
-        throw asDiskError(error, folder);
+class FileSpool implements Spool {
+  size: number;
+  readonly #path: string;
+  readonly #adopt: Adopt;
+  readonly #end: (remove: boolean) => Promise<void>;
+  /** Opened when first needed: most blobs come in one request, and never lie here. */
+  #opened: Promise<FileHandle> | undefined;
+
+  constructor(path: string, size: number, adopt: Adopt, end: (remove: boolean) => Promise<void>) {
+    this.#path = path;
+    this.size = size;
+    this.#adopt = adopt;
+    this.#end = end;
+  }
+
+  async append(chunk: Uint8Array): Promise<void> {
+    try {
+      const file = await this.#file();
+      for (let at = 0; at < chunk.length; ) {
+        const { bytesWritten } = await file.write(chunk, at, chunk.length - at, this.size + at);
+        at += bytesWritten;
       }
-      size += chunk.length;
-    },
-    async adopt(to, digest) {
-      // A write that failed half-way may have left bytes behind the last whole chunk.
-      await file.truncate(size);
-      await file.chmod(0o644);
-      await file.sync();
-      return await adopt(path, to, digest);
-    },
-    async truncate(to) {
-      await file.truncate(to);
-      size = to;
-    },
-    async *open(offset, call) {
-      for (let at = offset; at < size; ) {
-        call.signal.throwIfAborted();
-        const want = Math.min(CHUNK, size - at);
-        const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(want), 0, want, at);
-        if (bytesRead === 0) return;
-        at += bytesRead;
-        yield buffer.subarray(0, bytesRead);
-      }
-    },
-    async [Symbol.asyncDispose]() {
-      await file.close();
-      await rm(path, { force: true });
-    },
-  };
+    } catch (error) {
+      // The file's length is what a server after this one goes by.
+      await this.truncate(this.size).catch(() => {});
+      throw asDiskError(error, this.#path);
+    }
+    this.size += chunk.length;
+  }
+
+  async adopt(to: Repository, digest: Digest): Promise<boolean> {
+    const file = await this.#file();
+    await file.truncate(this.size);
+    await file.chmod(0o644);
+    // Its age as a blob begins now.
+    const now = new Date();
+    await file.utimes(now, now);
+    await file.sync();
+    return await this.#adopt(this.#path, to, digest, this.size);
+  }
+
+  async truncate(to: number): Promise<void> {
+    await (await this.#file()).truncate(to);
+    this.size = to;
+  }
+
+  async *open(offset: number, { signal }: { readonly signal: AbortSignal }): AsyncIterable<Uint8Array> {
+    const file = await this.#file();
+    for (let at = offset; at < this.size; ) {
+      signal.throwIfAborted();
+      const want = Math.min(CHUNK, this.size - at);
+      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(want), 0, want, at);
+      if (bytesRead === 0) return;
+      at += bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#release();
+    await this.#end(false);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#release();
+    await this.#end(true);
+  }
+
+  #file(): Promise<FileHandle> {
+    // "a" would ignore the position of writes, "w" what is there.
+    this.#opened ??= open(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600).catch((error: unknown) => {
+      this.#opened = undefined;
+      throw error;
+    });
+    return this.#opened;
+  }
+
+  async #release(): Promise<void> {
+    const file = await this.#opened?.catch(() => undefined);
+    this.#opened = undefined;
+    await file?.close();
+  }
 }

@@ -1,8 +1,12 @@
-import { type HttpHandler, type HttpRequest, type HttpResponse, isAbort } from "../base/index.ts";
+import { type Call, type HttpHandler, type HttpRequest, type HttpResponse, isAbort } from "../base/index.ts";
 import { API_VERSION, errorAnswer, failureAnswer } from "./answer.ts";
 import { repositoryName } from "./ask.ts";
 import type { Backing } from "./backing.ts";
+import type { Clock } from "./clock.ts";
 import { RegistryError } from "./errors.ts";
+import { collectGarbage } from "./gc.ts";
+import type { GcOptions, GcReport } from "./gc-report.ts";
+import type { Limits } from "./limits.ts";
 import { ROUTES } from "./routes.ts";
 import { Sessions } from "./sessions.ts";
 
@@ -10,18 +14,36 @@ export interface RegistryOptions {
   /** Refuse every request that would change something. */
   readonly readOnly?: boolean;
   /** Told of failures that are the server's own; clients see a 500 without the reason. */
+  /** What uploads may take. */
+  readonly limits?: Limits;
+  /** Take image manifests whose config or layers are not there, as a registry of some layers only does. */
+  readonly sparse?: boolean;
+  readonly clock?: Clock;
   readonly onError?: (error: unknown, request: { readonly method: string; readonly path: string }) => void;
 }
 
-/** A registry, ready to be served; dispose frees uploads that never ended. The backing stays open. */
+/** A registry, ready to be served; dispose leaves uploads on their way to the next server. The backing stays open. */
 export interface RegistryHandler extends AsyncDisposable {
   readonly handle: HttpHandler;
+  /** How many uploads are on their way. */
+  readonly uploads: number;
+  /** Takes away what nothing needs, while others work; one run at a time. */
+  collect(options: GcOptions, call: Call): Promise<GcReport>;
 }
 
 /** Speaks the OCI distribution-spec 1.1 over `backing`. */
 export function registryHandler(backing: Backing, options: RegistryOptions = {}): RegistryHandler {
-  const sessions = new Sessions(backing);
+  const sessions = new Sessions(backing, options.limits, options.clock);
+  let collecting: Promise<unknown> = Promise.resolve();
   return {
+    collect(how, call) {
+      const next = collecting.then(() => collectGarbage(backing, sessions, how, call));
+      collecting = next.catch(() => {});
+      return next;
+    },
+    get uploads() {
+      return sessions.size;
+    },
     async handle(request) {
       try {
         return finish(request, await route(request, backing, sessions, options));
@@ -40,7 +62,7 @@ async function route(
   request: HttpRequest,
   backing: Backing,
   sessions: Sessions,
-  { readOnly }: RegistryOptions,
+  { readOnly, sparse }: RegistryOptions,
 ): Promise<HttpResponse> {
   const path = decoded(request.path);
   const row = ROUTES.find((r) => r.path.test(path));
@@ -60,6 +82,7 @@ async function route(
     call: { signal: request.signal },
     backing,
     sessions,
+    sparse: sparse ?? false,
     name: name === undefined ? "" : repositoryName(name),
     reference,
   });

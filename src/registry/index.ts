@@ -1,8 +1,16 @@
-export type { Backing, ManifestRecord, ManifestRecords, Repository, Spool } from "./backing.ts";
+export type { Backing, Repository, Spool, Unfinished, Upload } from "./backing.ts";
+export type { Clock } from "./clock.ts";
+export type { Contents, Lying } from "./contents.ts";
+export { serveControl } from "./control.ts";
 export { type RegistryCode, RegistryError } from "./errors.ts";
 export { folderBacking } from "./folder-backing.ts";
 export { Gate } from "./gate.ts";
+export { collectFolder } from "./gc-folder.ts";
+export type { Collected, GcOptions, GcReport } from "./gc-report.ts";
 export { type RegistryHandler, type RegistryOptions, registryHandler } from "./handler.ts";
+export type { Limits } from "./limits.ts";
 export { memoryBacking } from "./memory-backing.ts";
+export type { MirrorOptions } from "./mirror.ts";
 export { Recent } from "./recent.ts";
+export type { ManifestRecord, ManifestRecords } from "./records.ts";
 export { type StartOptions, startRegistry } from "./start.ts";

@@ -1,4 +1,4 @@
-import { BaseError, type Call, collect, fromBytes, type HttpResponse } from "../base/index.ts";
+import { BaseError, collect, fromBytes, type HttpResponse } from "../base/index.ts";
 import {
   type Descriptor,
   digester,
@@ -11,9 +11,10 @@ import {
   parseManifestOrIndex,
   StoreError,
 } from "../oci/index.ts";
-import { type Ask, digestIn, find, repositoryOf } from "./ask.ts";
-import type { ManifestRecord, Repository } from "./backing.ts";
+import { type Ask, digestIn, find, findBlob, repositoryOf, within } from "./ask.ts";
+import type { Repository } from "./backing.ts";
 import { RegistryError } from "./errors.ts";
+import type { ManifestRecord } from "./records.ts";
 
 /** GET and HEAD /v2/NAME/manifests/REFERENCE (distribution-spec, "Pulling manifests"). */
 export async function getManifest(ask: Ask): Promise<HttpResponse> {
@@ -51,15 +52,16 @@ export async function putManifest(ask: Ask): Promise<HttpResponse> {
   if (isDigest(reference) && digest !== reference) {
     throw new StoreError("digest-mismatch", `the manifest is ${digest}, not ${reference}`);
   }
-  const repository = await ask.backing.create(name, call);
   const d: Descriptor = { mediaType: read.mediaType, digest, size: bytes.length };
-  // From the look at its content to the last tag: nothing of it goes meanwhile.
-  await repository.gate.shared(async () => {
-    if (read.kind === "manifest") await checkContent(read, repository, call);
-    repository.recent.note(digest);
-    await repository.manifests.set(recordOf(read, d));
-    await repository.store.put(d, fromBytes(bytes), call);
-    for (const tag of tags) await repository.store.tag(tag, d, call);
+  await within(ask, async (repository) => {
+    // From the look at its content to the last tag: nothing of it goes meanwhile.
+    await repository.gate.shared(async () => {
+      if (read.kind === "manifest") await checkContent(read, repository, ask);
+      repository.recent.note(digest);
+      await repository.manifests.set(recordOf(read, d));
+      await repository.store.put(d, fromBytes(bytes), call);
+      for (const tag of tags) await repository.store.tag(tag, d, call);
+    });
   });
   return {
     status: 201,
@@ -94,9 +96,12 @@ async function manifestIn(repository: Repository, { reference, call }: Ask): Pro
     checkTag(reference, reference);
   }
   const recorded = isDigest(reference) ? await repository.manifests.get(reference) : undefined;
-  const d = await find(repository, reference, call);
+  if (recorded !== undefined) {
+    const d = await findBlob(repository, recorded.digest, call);
+    if (d !== undefined) return { ...d, mediaType: recorded.mediaType };
+  }
   // A layout that others wrote to has no records: what its store says is a manifest is one.
-  if (d !== undefined && recorded !== undefined) return { ...d, mediaType: recorded.mediaType };
+  const d = await find(repository, reference, call);
   if (d !== undefined && isManifestLike(d.mediaType)) return d;
   throw new RegistryError("manifest-unknown", `${repository.name} has no manifest ${reference}`);
 }
@@ -115,13 +120,18 @@ function contentType({ request }: Ask): string | undefined {
 }
 
 /**
- * Everything an image needs must be there before it can be pulled. Left out: layers that are not distributed, the
+ * Everything an image needs must be there before it can be pulled, unless the registry is sparse. Left out: layers that are not distributed, the
  * subject, and an index's manifests (a copy of some platforms only is a valid index).
  */
-async function checkContent(manifest: Manifest, repository: Repository, call: Call): Promise<void> {
+async function checkContent(
+  manifest: Manifest,
+  repository: Repository,
+  { sparse, call }: Ask,
+): Promise<void> {
   for (const d of [manifest.config, ...manifest.layers]) {
     if (d.urls !== undefined || /\.nondistributable\.|\.foreign\./.test(d.mediaType)) continue;
-    const found = await find(repository, d.digest, call);
+    const found = await findBlob(repository, d.digest, call);
+    if (found === undefined && sparse) continue;
     if (found === undefined) {
       throw new RegistryError("manifest-blob-unknown", `${repository.name} has no blob ${d.digest}`, {
         hint: "push the config and the layers before the manifest",
@@ -137,7 +147,7 @@ async function checkContent(manifest: Manifest, repository: Repository, call: Ca
 }
 
 /** As the referrers API lists it: an artifactType is the manifest's own, or else its config's media type. */
-function recordOf(read: Manifest | Index, d: Descriptor): ManifestRecord {
+export function recordOf(read: Manifest | Index, d: Descriptor): ManifestRecord {
   const type = read.artifactType || (read.kind === "manifest" ? read.config.mediaType : undefined);
   return {
     descriptor: {

@@ -1,36 +1,52 @@
 import { BaseError } from "../base/index.ts";
 import type { Digest } from "../oci/index.ts";
 import { memoryStore } from "../store/index.ts";
-import type { Backing, ManifestRecord, ManifestRecords, Repository, Spool } from "./backing.ts";
+import type { Backing, Repository, Spool } from "./backing.ts";
 import { Gate } from "./gate.ts";
 import { Recent } from "./recent.ts";
+import type { ManifestRecord, ManifestRecords } from "./records.ts";
 
 const SPOOL_LIMIT = 512 * 1024 * 1024;
 
 /** Repositories that live as long as the process: for tests and demonstrations of modest size. */
 export function memoryBacking(): Backing {
   const repositories = new Map<string, Repository>();
+  /** Those with content: the others were made for a push that failed. */
+  const filled = new Set<string>();
+
+  function make(name: string): Repository {
+    const store = memoryStore(`memory/${name}`);
+    return {
+      name,
+      store: {
+        ...store,
+        async put(d, source, call) {
+          await store.put(d, source, call);
+          filled.add(name);
+        },
+      },
+      manifests: memoryRecords(),
+      gate: new Gate(name),
+      recent: new Recent(),
+    };
+  }
+
   return {
     origin: "memory",
-    find: async (name) => repositories.get(name),
+    find: async (name) => (filled.has(name) ? repositories.get(name) : undefined),
     async create(name) {
-      const there = repositories.get(name);
-      if (there !== undefined) return there;
-      const made: Repository = {
-        name,
-        store: memoryStore(`memory/${name}`),
-        manifests: memoryRecords(),
-        gate: new Gate(name),
-        recent: new Recent(),
-      };
-      repositories.set(name, made);
-      return made;
+      const there = repositories.get(name) ?? make(name);
+      repositories.set(name, there);
+      return there;
     },
+    discard: async () => false,
     async *names() {
-      yield* [...repositories.keys()].sort();
+      yield* [...filled].sort();
     },
     link: async () => false,
     spool: async () => memorySpool(),
+    unfinished: async () => [],
+    room: async () => Number.POSITIVE_INFINITY,
     async [Symbol.asyncDispose]() {
       for (const { store } of repositories.values()) await store[Symbol.asyncDispose]();
     },
@@ -87,9 +103,12 @@ function memorySpool(): Spool {
         at += part.length;
       }
     },
-    async [Symbol.asyncDispose]() {
+    async close() {
       parts = [];
       size = 0;
+    },
+    [Symbol.asyncDispose]() {
+      return this.close();
     },
   };
 }

@@ -1,19 +1,18 @@
 import { randomUUID } from "node:crypto";
-import type { Call } from "../base/index.ts";
+import { type Call, formatBytes, quietCall } from "../base/index.ts";
 import { digester } from "../oci/index.ts";
-import type { Backing, Spool } from "./backing.ts";
+import type { Backing, Spool, Upload } from "./backing.ts";
+import { type Clock, systemClock } from "./clock.ts";
 import { RegistryError } from "./errors.ts";
+import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 
-const IDLE_MS = 60 * 60_000;
-const LIMIT = 1000;
+/** How often uploads are looked at that nobody continues. */
+const LOOK_MS = 60_000;
 
 /** One upload on its way (distribution-spec, "Pushing blobs"). */
-export interface Session {
-  readonly id: string;
-  /** The repository in which it was begun. */
-  readonly name: string;
+export interface Session extends Upload {
   readonly spool: Spool;
-  /** Runs along with the bytes; undefined once some were taken back. */
+  /** Runs along with the bytes; undefined where it missed some, or some were taken back. */
   hash: ReturnType<typeof digester> | undefined;
 }
 
@@ -25,27 +24,53 @@ interface Kept {
   lastUse: number;
 }
 
-/** The uploads on their way. They live as long as the server; one that nobody continues for an hour is dropped. */
+/**
+ * The uploads on their way: begun here, or left by a server before this one. One that nobody continues for a while is
+ * dropped; those that are left at the end are for the next server.
+ */
 export class Sessions implements AsyncDisposable {
   readonly #backing: Backing;
+  readonly #limits: Required<Limits>;
+  readonly #clock: Clock;
   readonly #kept = new Map<string, Kept>();
+  readonly #timer: Disposable;
+  #loaded: Promise<void> | undefined;
+  #beginning = 0;
+  /** Bytes of blobs that come whole, in one request, and are on their way. */
+  #passing = 0;
 
-  constructor(backing: Backing) {
+  constructor(backing: Backing, limits: Limits = {}, clock: Clock = systemClock) {
     this.#backing = backing;
+    this.#limits = { ...DEFAULT_LIMITS, ...limits };
+    this.#clock = clock;
+    this.#timer = clock.every(Math.min(LOOK_MS, this.#limits.uploadIdle), () => {
+      // What cannot be removed now is found by the next server.
+      this.expire().catch(() => {});
+    });
   }
 
-  /** @throws RegistryError `uploads-exhausted` */
+  /** How many are on their way. */
+  get size(): number {
+    return this.#kept.size + this.#beginning;
+  }
+
+  /** @throws RegistryError `uploads-exhausted`, `disk-low` */
   async begin(name: string, call: Call): Promise<Session> {
-    await this.#dropIdle();
-    if (this.#kept.size >= LIMIT) {
-      throw new RegistryError("uploads-exhausted", `${LIMIT} uploads are on their way already`, {
-        headers: { "retry-after": "60" },
-      });
+    await this.expire();
+    if (this.size >= this.#limits.uploads) {
+      throw exhausted(`${this.#limits.uploads} uploads are on their way already`);
     }
-    const spool = await this.#backing.spool(call);
-    const session: Session = { id: randomUUID(), name, spool, hash: digester() };
-    this.#kept.set(session.id, { session, busy: Promise.resolve(), users: 0, lastUse: performance.now() });
-    return session;
+    this.#beginning++;
+    try {
+      await this.checkRoom(0);
+      const upload = { id: randomUUID(), name };
+      const spool = await this.#backing.spool(upload, call);
+      const session: Session = { ...upload, spool, hash: digester() };
+      this.#keep(session, this.#clock.now());
+      return session;
+    } finally {
+      this.#beginning--;
+    }
   }
 
   /**
@@ -55,6 +80,7 @@ export class Sessions implements AsyncDisposable {
    * @throws RegistryError `upload-unknown`
    */
   async use<T>(name: string, id: string, work: (session: Session) => Promise<T>): Promise<T> {
+    await this.#load();
     const kept = this.#find(name, id);
     const before = kept.busy;
     kept.users++;
@@ -68,7 +94,7 @@ export class Sessions implements AsyncDisposable {
       return await work(kept.session);
     } finally {
       kept.users--;
-      kept.lastUse = performance.now();
+      kept.lastUse = this.#clock.now();
       done();
     }
   }
@@ -80,22 +106,92 @@ export class Sessions implements AsyncDisposable {
     await kept?.session.spool[Symbol.asyncDispose]();
   }
 
+  /** Whether so many bytes more of unfinished uploads are within the limit. @throws RegistryError `uploads-exhausted` */
+  checkBytes(more: number): void {
+    let bytes = this.#passing + more;
+    for (const { session } of this.#kept.values()) bytes += session.spool.size;
+    if (bytes <= this.#limits.uploadBytes) return;
+    throw exhausted(`unfinished uploads may have ${formatBytes(this.#limits.uploadBytes)} together`);
+  }
+
+  /** Counts the bytes of a blob that comes whole, until disposed. @throws RegistryError `uploads-exhausted` */
+  pass(bytes: number): Disposable {
+    this.checkBytes(bytes);
+    this.#passing += bytes;
+    return {
+      [Symbol.dispose]: () => {
+        this.#passing -= bytes;
+      },
+    };
+  }
+
+  /** Whether the disk takes so many bytes more. @throws RegistryError `disk-low` */
+  async checkRoom(more: number): Promise<void> {
+    const { freeDisk } = this.#limits;
+    if (freeDisk === 0 || (await this.#backing.room()) - more >= freeDisk) return;
+    throw new RegistryError(
+      "disk-low",
+      `the disk of the registry has less than ${formatBytes(freeDisk)} left`,
+      {
+        hint: "its operator can free some with imgvol registry gc",
+      },
+    );
+  }
+
+  /** Drops what nobody continued for too long. @returns how many uploads, and their bytes */
+  async expire(dryRun = false): Promise<{ readonly uploads: number; readonly bytes: number }> {
+    await this.#load();
+    let uploads = 0;
+    let bytes = 0;
+    for (const [id, kept] of [...this.#kept]) {
+      if (!this.#isIdle(kept)) continue;
+      uploads++;
+      bytes += kept.session.spool.size;
+      if (!dryRun) await this.drop(id);
+    }
+    return { uploads, bytes };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const id of [...this.#kept.keys()]) await this.drop(id);
+    this.#timer[Symbol.dispose]();
+    await this.#loaded?.catch(() => {});
+    const kept = [...this.#kept.values()];
+    this.#kept.clear();
+    for (const { session } of kept) await session.spool.close();
+  }
+
+  /** What a server before this one left; once, and again where that failed. */
+  async #load(): Promise<void> {
+    this.#loaded ??= (async () => {
+      for (const { lastUse, ...upload } of await this.#backing.unfinished(quietCall())) {
+        this.#keep({ ...upload, hash: undefined }, lastUse);
+      }
+    })();
+    try {
+      await this.#loaded;
+    } catch (error) {
+      this.#loaded = undefined;
+      throw error;
+    }
+  }
+
+  #keep(session: Session, lastUse: number): void {
+    this.#kept.set(session.id, { session, busy: Promise.resolve(), users: 0, lastUse });
   }
 
   #find(name: string, id: string): Kept {
     const kept = this.#kept.get(id);
-    if (kept !== undefined && kept.session.name === name) return kept;
+    if (kept !== undefined && kept.session.name === name && !this.#isIdle(kept)) return kept;
     throw new RegistryError("upload-unknown", `${name} has no upload ${id} on its way`, {
       hint: "begin again with POST",
     });
   }
 
-  async #dropIdle(): Promise<void> {
-    const now = performance.now();
-    for (const [id, kept] of [...this.#kept]) {
-      if (kept.users === 0 && now - kept.lastUse > IDLE_MS) await this.drop(id);
-    }
+  #isIdle({ users, lastUse }: Kept): boolean {
+    return users === 0 && this.#clock.now() - lastUse >= this.#limits.uploadIdle;
   }
+}
+
+function exhausted(why: string): RegistryError {
+  return new RegistryError("uploads-exhausted", why, { headers: { "retry-after": "60" } });
 }

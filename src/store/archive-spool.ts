@@ -1,11 +1,10 @@
 import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type Call, quietCall } from "../base/index.ts";
+import { type Call, quietCall, unlessAborted } from "../base/index.ts";
 import type { Descriptor, Digest } from "../oci/index.ts";
 import type { Claim, Corner } from "./corner.ts";
 import { fill } from "./layout-writers.ts";
 import type { Incoming } from "./medium.ts";
-import { unlessAborted } from "./unless-aborted.ts";
 
 /** Content on the disk that is whole, but not in the archive yet. */
 export interface Spooled extends Descriptor {

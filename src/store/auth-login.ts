@@ -5,7 +5,7 @@ import { editConfig } from "./credential-edit.ts";
 import { type Config, credentialFiles, type Environment, readConfig } from "./credential-files.ts";
 import { askHelper, helperProgram } from "./credential-helper.ts";
 import { authsOf, entryFor, helperFor, keysOf, normalize, serverOf } from "./credential-keys.ts";
-import { RemoteHost } from "./remote-host.ts";
+import { registryItself } from "./remote-hosts.ts";
 import type { RemoteOptions } from "./remote-options.ts";
 
 export interface User {
@@ -97,43 +97,45 @@ export async function logout(
 ): Promise<LoggedOut> {
   const env = options.env ?? process.env;
   const keys = keysOf(registry, "");
-  const from: string[] = [];
+  const from = new Set<string>();
   const left: { key: string; in: string }[] = [];
   const problems: StoreError[] = [];
-  for (const file of credentialFiles(env)) {
-    try {
-      const config = await readConfig(file);
-      for (const helper of await helpersThatKnow(config, keys, env, call)) from.push(helper);
-      if (await forget(file, keys, call)) from.push(file);
-      const below = (name: string): boolean => keys.some((key) => normalize(name).startsWith(`${key}/`));
-      for (const name of Object.keys(authsOf(config)).filter(below))
-        left.push({ key: normalize(name), in: file });
-    } catch (error) {
+  // One place that fails must not keep a password in the others.
+  const attempt = (work: Promise<void>): Promise<void> =>
+    work.catch((error: unknown) => {
       if (!(error instanceof StoreError)) throw error;
       problems.push(error);
+    });
+  for (const file of credentialFiles(env)) {
+    const config = await readConfig(file).catch((): Config => ({}));
+    for (const key of keys) {
+      const helper = helperFor(config, key);
+      if (helper !== undefined) await attempt(erase(helper, key, env, from, call));
     }
+    await attempt(
+      forget(file, keys, call).then((forgotten) => {
+        if (forgotten) from.add(file);
+      }),
+    );
+    const below = (name: string): boolean => keys.some((key) => normalize(name).startsWith(`${key}/`));
+    for (const name of Object.keys(authsOf(config)).filter(below))
+      left.push({ key: normalize(name), in: file });
   }
   if (problems[0] !== undefined) throw problems[0];
-  return { from: [...new Set(from)], left };
+  return { from: [...from], left };
 }
 
-/** Erases the keys from the helpers that know them. @returns the helpers' programs */
-async function helpersThatKnow(
-  config: Config,
-  keys: readonly string[],
+async function erase(
+  name: string,
+  key: string,
   env: Environment,
+  from: Set<string>,
   call: Call,
-): Promise<string[]> {
-  const erased: string[] = [];
-  for (const key of keys) {
-    const name = helperFor(config, key);
-    if (name === undefined) continue;
-    const input = serverOf(key);
-    if ((await askHelper({ name, verb: "get", input, env }, call)) === undefined) continue;
-    await askHelper({ name, verb: "erase", input, env }, call);
-    erased.push(helperProgram(name));
-  }
-  return erased;
+): Promise<void> {
+  const input = serverOf(key);
+  if ((await askHelper({ name, verb: "get", input, env }, call)) === undefined) return;
+  await askHelper({ name, verb: "erase", input, env }, call);
+  from.add(helperProgram(name));
 }
 
 /** The first file that says anything of the registry, or else the one that a login begins. */
@@ -169,9 +171,9 @@ async function verify(
       identity = token;
     },
   };
-  const host = new RemoteHost(registry, { ...options, credentials });
+  const host = await registryItself(registry, { ...options, credentials });
   const purpose = { repository: "", scopes: [] };
-  const front = { method: "GET", url: new URL("v2/", host.url), purpose, what: registry, expect: [200] };
+  const front = { method: "GET", url: host.endpoint.api, purpose, what: registry, expect: [200] };
   await discard(await host.ask(front, call));
   return identity === undefined ? { asked } : { asked, identity };
 }

@@ -1,8 +1,8 @@
-import type { Response } from "../base/index.ts";
+import { isTemporary, type Response } from "../base/index.ts";
 import { StoreError } from "../oci/index.ts";
 import { type Credentials, withoutSecrets } from "./auth-credentials.ts";
 import { tokenVerdict } from "./auth-verdict.ts";
-import { isTransientStatus, Refusal, rateHint, readRefusal } from "./remote-errors.ts";
+import { Refusal, rateHint, readRefusal } from "./remote-errors.ts";
 
 /** Reads the answer of a token server that gives no token. */
 export async function tokenRefusal(
@@ -14,7 +14,7 @@ export async function tokenRefusal(
   const { credentials } = asked;
   const told = await readRefusal(response, (text) => withoutSecrets(text, credentials));
   const message = `${asked.what}: ${registry}'s token server ${response.url.host} answered ${status}${told.inBrackets}`;
-  if (isTransientStatus(status)) {
+  if (isTemporary(status)) {
     const hint =
       status === 429
         ? rateHint(registry, told.retryAfter, credentials)

@@ -15,6 +15,8 @@ export interface Verdict {
 export interface Shown {
   /** Undefined: nobody. */
   readonly as: Credentials | undefined;
+  /** Whether anything was shown at all: nobody may have a token, too. */
+  readonly sent: boolean;
   /** Whether that was shown to a token server, whose token the registry then refused. */
   readonly byToken: boolean;
   /** Why there are no credentials, where they could not be read. */
@@ -35,7 +37,7 @@ export function verdictOf(
 ): Verdict {
   const { as, problem } = shown;
   if (as === undefined && problem !== undefined) return becauseOf(problem, registry);
-  if (as === undefined && status === 401 && !challenges.some(isKnown)) return strange(challenges);
+  if (!shown.sent && status === 401 && !challenges.some(isKnown)) return strange(challenges);
   if (as === undefined) return nobody(status === 403 ? "denied" : "credentials-missing", registry);
   const error = challenges.map((c) => c.parameters.get("error")).find((e) => e !== undefined);
   const insufficient = error === "insufficient_scope" || (shown.byToken && error !== "invalid_token");

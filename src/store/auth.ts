@@ -96,12 +96,8 @@ export class Authenticator {
     const { problem } = this.#found.get(purpose.repository) ?? NOBODY;
     const byToken =
       sent?.as !== undefined && sent.as.kind !== "access-token" && !sent.header.startsWith("Basic ");
-    return verdictOf(
-      status,
-      parseChallenges(field),
-      { as: sent?.as, byToken, problem },
-      this.#asker.registry,
-    );
+    const shown = { as: sent?.as, sent: sent !== undefined, byToken, problem };
+    return verdictOf(status, parseChallenges(field), shown, this.#asker.registry);
   }
 
   async #token(server: TokenServer, purpose: Purpose, call: Call): Promise<Authorization> {

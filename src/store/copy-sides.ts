@@ -1,5 +1,5 @@
 import { type ByteSource, type Call, fromBytes, ImgvolError, isAbort, messageOf } from "../base/index.ts";
-import { type Descriptor, OciError, type Store, StoreError } from "../oci/index.ts";
+import { type Descriptor, type Digest, OciError, type Store, StoreError } from "../oci/index.ts";
 import { readUnverified } from "./verified.ts";
 
 /** An error of a copy: the code is the one of the store that failed, and `side` says which. */
@@ -60,6 +60,13 @@ export class CopySides {
       if (await this.#destination.has(d, call)) return "skipped";
       await this.#destination.put(d, fromBytes(bytes), call);
       return "copied";
+    });
+  }
+
+  /** Where the destination does not know by itself what refers to what. */
+  async enlist(subject: Digest, d: Descriptor, call: Call): Promise<void> {
+    await this.intoDestination(async () => {
+      await this.#destination.can.referrers?.enlist?.(subject, d, call);
     });
   }
 

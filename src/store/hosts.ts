@@ -41,6 +41,17 @@ export function configuredHosts(env: Environment = process.env): HostsProvider {
   };
 }
 
+/** What is configured of the registries themselves: for whoever is a mirror, and would be sent round in circles. */
+export function withoutMirrors(hosts: HostsProvider): HostsProvider {
+  return {
+    async endpoints(registry, plainHttp) {
+      const all = await hosts.endpoints(registry, plainHttp);
+      const itself = all?.filter(({ mirrorOf }) => mirrorOf === undefined);
+      return itself?.length === 0 ? undefined : itself;
+    },
+  };
+}
+
 async function folderOf(registry: string, folders: readonly string[]): Promise<string | undefined> {
   const host = isHub(registry) ? "docker.io" : registry;
   // As containerd looks: a colon cannot be in a name everywhere.

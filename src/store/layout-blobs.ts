@@ -10,6 +10,8 @@ import {
   StoreError,
 } from "../oci/index.ts";
 
+const OCTETS = "application/octet-stream";
+
 /** The files below a layout's `blobs/`. */
 export class LayoutBlobs {
   readonly #dir: string;
@@ -32,6 +34,13 @@ export class LayoutBlobs {
       if (errno(error) === "ENOENT" || errno(error) === "ENOTDIR") return undefined;
       throw error;
     }
+  }
+
+  /** A blob by its digest alone, for which no byte of it is read. @throws StoreError `not-found` */
+  async stat(digest: Digest): Promise<Descriptor> {
+    const size = await this.sizeOf(digest);
+    if (size === undefined) throw this.missing(digest);
+    return { mediaType: OCTETS, digest, size };
   }
 
   async *open(digest: Digest, from: number, call: Call): AsyncIterable<Uint8Array> {
@@ -70,5 +79,5 @@ export async function describe(
       if (!(error instanceof OciError)) throw error;
     }
   }
-  return { mediaType: "application/octet-stream", digest, size };
+  return { mediaType: OCTETS, digest, size };
 }

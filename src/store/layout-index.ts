@@ -93,7 +93,7 @@ export function nameOf(entry: Json): string | undefined {
 
 /** What a tag or digest names in the index, or undefined. @throws StoreError `store-invalid` where a tag names two things */
 export function find(index: LayoutIndex, wanted: string, path: string): Descriptor | undefined {
-  const found = index.entries.filter((e) => nameOf(e) === wanted || e["digest"] === wanted);
+  const found = lookupOf(index).entries.get(wanted) ?? [];
   const first = found[0];
   if (first === undefined) return undefined;
   if (found.some((e) => e["digest"] !== first["digest"])) {
@@ -119,8 +119,37 @@ export function notNamed(origin: string, wanted: string, index: LayoutIndex): St
 
 /** Every tag, each once, by its UTF-8 bytes. */
 export function names(index: LayoutIndex): readonly string[] {
-  const all = new Set(index.entries.map(nameOf).filter((name) => name !== undefined));
-  return [...all].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  return lookupOf(index).names;
+}
+
+/** What an index is asked for again and again, worked out once: it may have a hundred thousand entries. */
+interface Lookup {
+  /** By tag, and by digest. */
+  readonly entries: ReadonlyMap<string, readonly Json[]>;
+  readonly names: readonly string[];
+}
+
+const lookups = new WeakMap<LayoutIndex, Lookup>();
+
+function lookupOf(index: LayoutIndex): Lookup {
+  const known = lookups.get(index);
+  if (known !== undefined) return known;
+  const entries = new Map<string, Json[]>();
+  const tags = new Set<string>();
+  for (const entry of index.entries) {
+    const name = nameOf(entry);
+    if (name !== undefined) tags.add(name);
+    for (const key of new Set([name, entry["digest"]])) {
+      if (typeof key !== "string") continue;
+      const others = entries.get(key);
+      if (others === undefined) entries.set(key, [entry]);
+      else others.push(entry);
+    }
+  }
+  const names = [...tags].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  const made = { entries, names };
+  lookups.set(index, made);
+  return made;
 }
 
 /** Points `name` at `d`, taking over an entry that names `d` without a tag. The same index where nothing changes. */

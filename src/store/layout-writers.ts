@@ -1,9 +1,8 @@
 import { open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type Call, syncFolder } from "../base/index.ts";
+import { type Call, exists, syncFolder, unlessAborted } from "../base/index.ts";
 import { type Claim, Corner } from "./corner.ts";
 import type { Incoming } from "./medium.ts";
-import { unlessAborted } from "./unless-aborted.ts";
 
 /** Our own corner of a layout folder, which the image-spec leaves to implementations. Its lock guards index.json. */
 export const CORNER = ".imgvol";
@@ -81,6 +80,12 @@ export class Writers {
     this.#swept = true;
     return claim;
   }
+}
+
+/** Removes what writers left that were killed, without waiting for the next writer. Those at work are left alone. */
+export async function sweepLayout(dir: string, call: Call): Promise<void> {
+  const corner = new Corner(join(dir, CORNER));
+  if (await exists(corner.path)) await corner.exclusively(call, () => corner.sweep());
 }
 
 /** Writes content to a new file, and to the disk where it is to stay, once it has shown to be what was expected. */

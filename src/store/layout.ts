@@ -16,6 +16,7 @@ import {
   withRoot,
   withTag,
 } from "./layout-index.ts";
+import { IndexFile } from "./layout-index-file.ts";
 import { checkLayout, createLayout, discardEmptyLayout } from "./layout-new.ts";
 import { LayoutReferrers, rootsOf } from "./layout-referrers.ts";
 import { fill, Writers } from "./layout-writers.ts";
@@ -39,7 +40,7 @@ class Layout implements Medium {
   readonly can: Medium["can"];
   readonly store: Store;
   readonly #dir: string;
-  readonly #index: string;
+  readonly #index: IndexFile;
   readonly #create: boolean;
   readonly #blobs: LayoutBlobs;
   readonly #writers: Writers;
@@ -50,7 +51,7 @@ class Layout implements Medium {
   constructor(dir: string, create: boolean) {
     this.origin = `oci:${dir}`;
     this.#dir = dir;
-    this.#index = join(dir, "index.json");
+    this.#index = new IndexFile(join(dir, "index.json"));
     this.#create = create;
     this.#blobs = new LayoutBlobs(dir, this.origin);
     this.#writers = new Writers(dir);
@@ -64,6 +65,7 @@ class Layout implements Medium {
         list: (call) => this.#roots(call),
         add: (d, call) => this.#add(d, call),
       },
+      stat: { blob: (digest) => this.#blobs.stat(digest) },
       referrers: {
         referrers: (subject, call, type) => this.#referrersOf(subject, type, call),
         enlist: (_subject, d, call) => this.#add(d, call),
@@ -85,9 +87,9 @@ class Layout implements Medium {
   }
 
   async resolve(wanted: string, call: Call): Promise<Descriptor> {
-    const index = await readIndex(this.#index, call);
+    const index = await this.#index.read(call);
     const found =
-      find(index, wanted, this.#index) ??
+      find(index, wanted, this.#index.path) ??
       (isDigest(wanted) ? await this.#blobs.describe(wanted, call) : undefined);
     if (found !== undefined) return found;
     throw notNamed(this.origin, wanted, index);
@@ -139,15 +141,15 @@ class Layout implements Medium {
   }
 
   async *#list(call: Call): AsyncIterable<string> {
-    yield* names(await readIndex(this.#index, call));
+    yield* names(await this.#index.read(call));
   }
 
   async *#roots(call: Call): AsyncIterable<Descriptor> {
-    yield* rootsOf(await readIndex(this.#index, call));
+    yield* rootsOf(await this.#index.read(call));
   }
 
   async *#referrersOf(subject: Digest, type: string | undefined, call: Call): AsyncIterable<Descriptor> {
-    const index = await readIndex(this.#index, call);
+    const index = await this.#index.read(call);
     yield* this.#referrers.list(this.store, index, subject, type, call);
   }
 
@@ -187,9 +189,9 @@ class Layout implements Medium {
   ): Promise<void> {
     await this.#changing(() =>
       this.#writers.exclusively(call, async () => {
-        const now = await readIndex(this.#index, call);
+        const now = await readIndex(this.#index.path, call);
         const next = await change(now);
-        if (next !== now) await this.#writers.replace(this.#index, formatIndex(next));
+        if (next !== now) await this.#writers.replace(this.#index.path, formatIndex(next));
         await afterwards?.();
       }),
     );

@@ -4,12 +4,15 @@ import {
   collect,
   discard,
   isAbort,
+  isTemporary,
   printable,
   type Response,
+  retryAfter,
 } from "../base/index.ts";
 import { isObject, type StoreCode, StoreError } from "../oci/index.ts";
 import { type Authorization, type Credentials, withoutSecrets } from "./auth-credentials.ts";
 import type { Verdict } from "./auth-verdict.ts";
+import { certificateHint } from "./hosts-hint.ts";
 
 /** An answer of a registry that is not the one hoped for. */
 export class Refusal extends StoreError {
@@ -38,13 +41,8 @@ export class Refusal extends StoreError {
     this.status = more.status;
     this.codes = more.codes;
     this.retryAfter = more.retryAfter;
-    this.transient = more.reauthorized || isTransientStatus(more.status);
+    this.transient = more.reauthorized || isTemporary(more.status);
   }
-}
-
-/** Whether the same request may well be answered otherwise a little later. */
-export function isTransientStatus(status: number): boolean {
-  return status === 408 || status === 429 || status >= 500;
 }
 
 const ERROR_LIMIT = 64 * 1024;
@@ -125,7 +123,7 @@ export async function readRefusal(response: Response, redact: (text: string) => 
   if (limit !== undefined) reasons.push(limit);
   return {
     codes: told.map((e) => e.code),
-    retryAfter: waitOf(response.headers.get("retry-after")),
+    retryAfter: retryAfter(response.headers),
     inBrackets: reasons.length > 0 ? ` (${reasons.join("; ")})` : "",
   };
 }
@@ -172,23 +170,16 @@ function textOf(value: unknown, otherwise: string): string {
   return typeof value === "string" ? value : otherwise;
 }
 
-/** `Retry-After` in milliseconds: seconds or a date (RFC 9110, section 10.2.3). */
-function waitOf(field: string | undefined): number | undefined {
-  if (field === undefined) return undefined;
-  if (/^\d+$/.test(field)) return Number(field) * 1000;
-  const date = Date.parse(field);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
-}
-
 /** Says of an error of the connection which registry it was about; any other comes back as it is. */
 export function asUnreachable(error: unknown, registry: string): unknown {
   if (!(error instanceof BaseError)) return error;
   if (!["connection-failed", "tls-failed", "timeout"].includes(error.code)) return error;
-  const hint = answeredInPlain(error)
+  const plain = answeredInPlain(error);
+  const hint = plain
     ? `if that is meant to be so, use \`--plain-http ${registry}\``
-    : error.hint;
-  return new StoreError("registry-unreachable", `cannot talk to ${registry}: ${error.message}`, {
-    ...(hint === undefined ? {} : { hint }),
-    cause: error,
-  });
+    : (certificateHint(error, registry) ?? error.hint);
+  const message = `cannot talk to ${registry}: ${error.message}`;
+  const more = { ...(hint === undefined ? {} : { hint }), cause: error };
+  if (error.code === "tls-failed" && !plain) return new BaseError("tls-failed", message, more);
+  return new StoreError("registry-unreachable", message, more);
 }

@@ -7,17 +7,19 @@ import {
   hostName,
   isLoopback,
   isPrivateAddress,
+  type Network,
+  processNetwork,
   type Response,
   request,
   requestFollowing,
 } from "../base/index.ts";
-import { OciError } from "../oci/index.ts";
 import { Authenticator, type Purpose } from "./auth.ts";
 import { type Authorization, anonymous } from "./auth-credentials.ts";
 import type { Asker } from "./auth-token.ts";
+import { type Endpoint, isPlain } from "./hosts-endpoint.ts";
 import { asUnreachable, refusal } from "./remote-errors.ts";
 import type { RemoteOptions } from "./remote-options.ts";
-import { Patience } from "./remote-retry.ts";
+import { HostPatience } from "./remote-retry.ts";
 
 /** One request to a registry. */
 export interface Ask {
@@ -33,6 +35,8 @@ export interface Ask {
   readonly body?: Uint8Array | AsyncIterable<Uint8Array>;
   /** The registry may have to work long before it answers: it moves or hashes a large blob. */
   readonly patient?: boolean;
+  /** Counts the failures of longer work that this is a part of. Default: its own. */
+  readonly patience?: HostPatience;
 }
 
 const PATIENT = 5;
@@ -43,20 +47,25 @@ export class RemoteHost {
   /** As users write it: `docker.io`, `localhost:5000`. */
   readonly registry: string;
   readonly url: URL;
+  readonly endpoint: Endpoint;
   readonly options: RemoteOptions;
   readonly #authenticator: Authenticator;
+  readonly #network: Network | undefined;
   #peer: string | undefined;
   #met = false;
 
-  constructor(registry: string, options: RemoteOptions) {
+  constructor(endpoint: Endpoint, options: RemoteOptions) {
+    const { registry, own } = endpoint;
     this.registry = registry;
+    this.endpoint = endpoint;
     this.options = options;
-    this.url = urlOf(registry, options.plainHttp ?? []);
+    this.url = new URL("/", endpoint.api);
+    this.#network = own === undefined ? options.network : (options.network ?? processNetwork()).knowing(own);
     const asker: Asker = {
       registry,
       url: this.url,
       headers: this.#common(),
-      network: options.network,
+      network: this.#network,
       idleTimeout: options.idleTimeout ?? IDLE_TIMEOUT,
       allowsPlain: (host) => isPlain(host, options.plainHttp ?? []),
       isPublic: () => this.#isPublic(),
@@ -72,14 +81,15 @@ export class RemoteHost {
    *   BaseError `redirect-refused`; what the body throws
    */
   async ask(ask: Ask, call: Call): Promise<Response> {
-    const patience = new Patience(this.options.retry);
+    const patience = ask.patience ?? new HostPatience(this);
     for (;;) {
       try {
         return await this.once(ask, call);
       } catch (error) {
         if (isStream(ask.body)) throw error;
         // A registry that was there a moment ago may come back; where none ever answered, none is.
-        const absent = !this.#met && error instanceof BaseError && errno(error.cause) === "ECONNREFUSED";
+        const cause = error instanceof BaseError ? errno(error.cause) : undefined;
+        const absent = !this.#met && cause !== undefined && /^(?:ECONNREFUSED|HPE_)/.test(cause);
         if (absent) throw asUnreachable(error, this.registry);
         await patience.afterFailure(error, call).catch((last: unknown) => {
           throw asUnreachable(last, this.registry);
@@ -111,11 +121,12 @@ export class RemoteHost {
   async #send(ask: Ask, authorization: Authorization | undefined, call: Call): Promise<Response> {
     const own = ask.url.origin === this.url.origin;
     const idle = this.options.idleTimeout ?? IDLE_TIMEOUT;
-    const { network } = this.options;
+    const network = this.#network;
     const asked = {
       method: ask.method,
       url: ask.url,
       headers: {
+        ...(own ? this.endpoint.headers : {}),
         ...this.#common(),
         ...ask.headers,
         ...(own && authorization !== undefined ? { authorization: authorization.header } : {}),
@@ -146,7 +157,7 @@ export class RemoteHost {
   }
 
   #isPublic(): boolean {
-    const isPrivate = this.options.network?.isPrivate ?? isPrivateAddress;
+    const isPrivate = this.#network?.isPrivate ?? isPrivateAddress;
     const address = this.#peer ?? hostName(this.url.host) ?? "";
     return isIP(address) === 0 ? !isLoopback(address) : !isPrivate(address);
   }
@@ -154,22 +165,4 @@ export class RemoteHost {
 
 function isStream(body: Ask["body"]): boolean {
   return body !== undefined && !(body instanceof Uint8Array);
-}
-
-function isPlain(host: string, plainHttp: readonly string[]): boolean {
-  const name = hostName(host) ?? "";
-  return isLoopback(name) || plainHttp.includes(host) || plainHttp.includes(name);
-}
-
-function urlOf(registry: string, plainHttp: readonly string[]): URL {
-  const host = registry === "docker.io" || registry === "index.docker.io" ? "registry-1.docker.io" : registry;
-  const name = hostName(host);
-  if (name !== undefined) {
-    const text = `${isPlain(registry, plainHttp) ? "http" : "https"}://${host}/`;
-    if (URL.canParse(text)) return new URL(text);
-  }
-  throw new OciError("reference-invalid", `not a registry: ${JSON.stringify(registry)}`, {
-    hint: "write host or host:port",
-    wrongUse: true,
-  });
 }

@@ -1,4 +1,4 @@
-import { type Call, collect, discard, type Response } from "../base/index.ts";
+import { type Call, discard, type Response } from "../base/index.ts";
 import {
   type Descriptor,
   digester,
@@ -11,6 +11,7 @@ import {
 } from "../oci/index.ts";
 import { Refusal } from "./remote-errors.ts";
 import type { RemoteRepository } from "./remote-repository.ts";
+import { HostPatience } from "./remote-retry.ts";
 
 const ACCEPT: string = [
   MediaType.index,
@@ -42,8 +43,10 @@ function describe(head: Response, name: string): Descriptor | undefined {
 }
 
 async function readAndDescribe(at: RemoteRepository, name: string, call: Call): Promise<Descriptor> {
-  const response = await at.ask("GET", `manifests/${name}`, [200], call, { headers: acceptManifests });
-  const bytes = await collect(response.body, MANIFEST_LIMIT, `${at.origin}: the manifest ${name}`);
+  const what = `${at.origin}: the manifest ${name}`;
+  const { response, bytes } = await at.read(`manifests/${name}`, MANIFEST_LIMIT, what, call, {
+    headers: acceptManifests,
+  });
   const told = response.headers.get("docker-content-digest") ?? name;
   const hash = digester(isDigest(told) ? told : undefined);
   hash.update(bytes);
@@ -76,25 +79,35 @@ function statedType(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** Stores a manifest under its digest or a tag. */
+/** Whether a registry refused a manifest because it does not have (yet, or any more) what the manifest refers to. */
+export function lacksBlob(error: unknown): boolean {
+  return error instanceof Refusal && error.codes.includes("MANIFEST_BLOB_UNKNOWN");
+}
+
+/**
+ * Stores a manifest under its digest or a tag.
+ * @returns the answer's fields: `OCI-Subject` says that the registry lists it among its subject's referrers
+ */
 export async function putManifest(
   at: RemoteRepository,
   name: string,
   d: Descriptor,
   bytes: Uint8Array,
   call: Call,
-): Promise<void> {
+): Promise<Response["headers"]> {
   const headers = { "content-type": d.mediaType };
-  const put = (): Promise<Response> =>
-    at.ask("PUT", `manifests/${name}`, [201, 200, 202, 204], call, { headers, body: bytes, push: true });
-  const response = await put().catch((error: unknown) => {
+  const patience = new HostPatience(at.host);
+  const more = { headers, body: bytes, push: true, patience };
+  const put = (): Promise<Response> => at.ask("PUT", `manifests/${name}`, [201, 200, 202, 204], call, more);
+  const response = await put().catch(async (error: unknown) => {
     // Registries that keep several copies may need a moment until each knows the blobs.
-    if (error instanceof Refusal && error.codes.includes("MANIFEST_BLOB_UNKNOWN")) return put();
-    throw error;
+    if (!lacksBlob(error)) throw error;
+    await patience.afterFailure(error, call, true);
+    return put();
   });
   await discard(response);
   const stored = response.headers.get("docker-content-digest");
-  if (stored === undefined || stored === d.digest || stored === digestOf(bytes)) return;
+  if (stored === undefined || stored === d.digest || stored === digestOf(bytes)) return response.headers;
   throw new StoreError("digest-mismatch", `${at.origin}: stored ${d.digest} as ${stored.slice(0, 140)}`, {
     hint: "the registry changes manifests; an image there would not be the one that was pushed",
   });

@@ -1,6 +1,8 @@
-import type { Network } from "../base/index.ts";
+import type { Network, RetryOptions } from "../base/index.ts";
 import type { CredentialsProvider } from "./auth-credentials.ts";
 import type { HostsProvider } from "./hosts-endpoint.ts";
+
+export type { RetryOptions };
 
 /** How registries are talked to. Stores that were opened with one object share tokens and connections. */
 export interface RemoteOptions {
@@ -17,13 +19,4 @@ export interface RemoteOptions {
   readonly retry?: Partial<RetryOptions>;
   /** Default: the process's. */
   readonly network?: Network;
-}
-
-export interface RetryOptions {
-  /** How often one thing is tried without getting any further. Default 5. */
-  readonly attempts: number;
-  /** The first pause, in milliseconds; doubled each time, and varied so that clients do not come back together. Default 250. */
-  readonly delay: number;
-  /** The longest pause, in milliseconds, that a registry may ask for with `Retry-After`. Default 60 s. */
-  readonly longest: number;
 }

@@ -1,55 +1,121 @@
-import type { Call, Response } from "../base/index.ts";
-import { type Descriptor, isManifestLike, StoreError } from "../oci/index.ts";
+import { type Call, discard, type Response } from "../base/index.ts";
+import {
+  type Descriptor,
+  type Digest,
+  isDigest,
+  isManifestLike,
+  OciError,
+  StoreError,
+} from "../oci/index.ts";
 import { asUnreachable } from "./remote-errors.ts";
 import { acceptManifests } from "./remote-manifests.ts";
 import type { RemoteRepository } from "./remote-repository.ts";
-import { Patience } from "./remote-retry.ts";
+import { HostPatience, isTransient } from "./remote-retry.ts";
 
-/** A manifest's or blob's bytes from an offset on; a cut connection is taken up again where it was cut. */
+/** What may be fetched for nothing, beyond as much as the content itself, where a registry knows no ranges. */
+const AFFORDABLE = 64 * 1024 * 1024;
+
+/**
+ * A manifest's or blob's bytes from an offset on. A download that ends early is taken up where it ended: whether the
+ * connection was cut, stopped moving, or the answer was shorter than the content.
+ */
 export async function* readRemote(
   at: RemoteRepository,
   d: Descriptor,
   from: number,
   call: Call,
 ): AsyncIterable<Uint8Array> {
-  const patience = new Patience(at.host.options.retry);
-  // Nothing is left, but whether the content is there is still to be told.
-  let offset = d.size > 0 ? Math.min(from, d.size - 1) : 0;
-  let skip = from - offset;
+  const patience = new HostPatience(at.host);
+  // The next byte to get. Where none is left, whether the content is there is still to be told.
+  let next = Math.max(0, Math.min(from, d.size - 1));
+  let fetchedAgain = 0;
   for (;;) {
-    const response = await openAt(at, d, offset, call);
     try {
-      skip += response.status === 206 ? 0 : offset;
-      for await (const chunk of response.body) {
-        const wanted = skip === 0 ? chunk : chunk.subarray(Math.min(skip, chunk.length));
-        skip -= chunk.length - wanted.length;
-        if (wanted.length === 0) continue;
-        patience.progressed();
-        offset += wanted.length;
-        yield wanted;
+      const { body, start } = await openAt(at, d, next, patience, call);
+      fetchedAgain += next - start;
+      if (fetchedAgain > Math.max(AFFORDABLE, d.size)) throw rangeless(at, d);
+      let here = start;
+      for await (const chunk of body) {
+        const begin = Math.max(next, from) - here;
+        here += chunk.length;
+        if (here <= next) continue;
+        next = here;
+        patience.reached(next);
+        if (begin < chunk.length) yield chunk.subarray(begin);
       }
-      return;
+      if (next >= d.size) return;
+      throw new EndsShort(at, d, next);
     } catch (error) {
-      await patience.afterFailure(error, call).catch((last: unknown) => {
+      // What is wrong with an answer after its last byte is no matter.
+      if (next >= d.size && next > from) return;
+      const transient = error instanceof EndsShort || isTransient(error);
+      await patience.afterFailure(error, call, transient).catch((last: unknown) => {
         throw asUnreachable(last, at.host.registry);
       });
-      skip = Math.max(from - offset, 0);
     }
   }
 }
 
-async function openAt(at: RemoteRepository, d: Descriptor, offset: number, call: Call): Promise<Response> {
+interface Opened {
+  readonly body: Response["body"];
+  /** Where the body begins. */
+  readonly start: number;
+}
+
+async function openAt(
+  at: RemoteRepository,
+  d: Descriptor,
+  offset: number,
+  patience: HostPatience,
+  call: Call,
+): Promise<Opened> {
   const manifest = isManifestLike(d.mediaType);
   const headers = {
     ...(manifest ? acceptManifests : {}),
-    ...(offset > 0 ? { range: `bytes=${offset}-` } : {}),
+    // With its end: some registries know no other form (go-containerregistry answers 416).
+    ...(offset > 0 ? { range: `bytes=${offset}-${d.size - 1}` } : {}),
   };
   const path = `${manifest ? "manifests" : "blobs"}/${d.digest}`;
-  const response = await at.ask("GET", path, [200, 206], call, { headers });
-  const range = response.headers.get("content-range");
-  if (response.status === 206 && !range?.startsWith(`bytes ${offset}-`)) {
-    for await (const _ of response.body) break;
-    throw new StoreError("registry-error", `${at.origin}: ${d.digest}: asked from ${offset}, got ${range}`);
+  // 416: the registry's copy ends before the offset.
+  const response = await at.ask("GET", path, [200, 206, 416], call, { headers, patience });
+  if (response.status === 200) return { body: response.body, start: 0 };
+  if (response.status === 416) {
+    await discard(response);
+    throw new EndsShort(at, d, offset);
   }
-  return response;
+  const range = response.headers.get("content-range");
+  const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(range ?? "") ?? [];
+  if (Number(start) === offset && (total === "*" || Number(total) === d.size)) {
+    return { body: response.body, start: offset };
+  }
+  for await (const _ of response.body) break;
+  const asked = `asked for ${offset} and on of ${d.size} bytes, got ${range ?? "a part of unknown place"}`;
+  throw new StoreError("registry-error", `${at.origin}: ${d.digest}: ${asked}`);
+}
+
+/** All that the registry gives is less than the content. */
+class EndsShort extends StoreError {
+  constructor(at: RemoteRepository, d: Descriptor, size: number) {
+    super("size-mismatch", `${at.origin}: ${d.digest} ends after ${size} bytes of ${d.size}`, {
+      hint: "the registry's copy may be damaged; push it again",
+    });
+  }
+}
+
+function rangeless(at: RemoteRepository, d: Descriptor): StoreError {
+  const what = `${at.origin}: ${d.digest}: the connection breaks again and again, and the registry`;
+  return new StoreError("registry-unreachable", `${what} sends a blob only from its start (no Range)`, {
+    hint: "try again over a better connection",
+  });
+}
+
+/** A blob of which only the digest is known: its size is the registry's word, until its bytes are read. */
+export async function statBlob(at: RemoteRepository, digest: Digest, call: Call): Promise<Descriptor> {
+  if (!isDigest(digest)) throw new OciError("digest-invalid", `not a digest: ${String(digest)}`);
+  const response = await at.ask("HEAD", `blobs/${digest}`, [200], call);
+  await discard(response);
+  const length = response.headers.get("content-length") ?? "";
+  if (/^\d{1,15}$/.test(length))
+    return { mediaType: "application/octet-stream", digest, size: Number(length) };
+  throw new StoreError("registry-error", `${at.origin}: the registry does not say how large ${digest} is`);
 }

@@ -1,11 +1,15 @@
-import type { Call, Response } from "../base/index.ts";
+import { type Call, collect, type Response } from "../base/index.ts";
+import { asUnreachable } from "./remote-errors.ts";
 import type { RemoteHost } from "./remote-host.ts";
+import { HostPatience } from "./remote-retry.ts";
 
 interface More {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
   /** Needs the right to write. */
   readonly push?: boolean;
+  /** See {@link Ask.patience}. */
+  readonly patience?: HostPatience;
 }
 
 /** One repository of a registry: paths below it, and the rights that they need. */
@@ -19,6 +23,18 @@ export class RemoteRepository {
     this.host = host;
     this.name = name;
     this.origin = `${host.registry}/${name}`;
+  }
+
+  /** Where a path of this repository is, below the root of its host's API. */
+  url(path: string): URL {
+    return this.meant(new URL(`${this.name}/${path}`, this.host.endpoint.api));
+  }
+
+  /** A mirror is told whose content is meant, as containerd does. */
+  meant(url: URL): URL {
+    const { mirrorOf } = this.host.endpoint;
+    if (mirrorOf !== undefined) url.searchParams.set("ns", mirrorOf);
+    return url;
   }
 
   /** Asks for a path (or a URL that the registry named) and expects one of the given answers. */
@@ -35,7 +51,7 @@ export class RemoteRepository {
     return this.host.ask(
       {
         method,
-        url: typeof where === "string" ? new URL(`v2/${this.name}/${where}`, this.host.url) : where,
+        url: typeof where === "string" ? this.url(where) : where,
         purpose: { repository: this.name, scopes: [`repository:${this.name}:${actions}`] },
         what: `${this.origin}: ${path.replace(/^(manifest|blob)s\//, "$1 ")}`,
         expect,
@@ -43,5 +59,26 @@ export class RemoteRepository {
       },
       call,
     );
+  }
+
+  /** Asks with GET for something small and reads it; asks again where the answer was cut. */
+  async read(
+    where: string | URL,
+    limit: number,
+    what: string,
+    call: Call,
+    more: More = {},
+  ): Promise<{ readonly response: Response; readonly bytes: Uint8Array }> {
+    const { patience = new HostPatience(this.host) } = more;
+    for (;;) {
+      const response = await this.ask("GET", where, [200], call, { ...more, patience });
+      try {
+        return { response, bytes: await collect(response.body, limit, what) };
+      } catch (error) {
+        await patience.afterFailure(error, call).catch((last: unknown) => {
+          throw asUnreachable(last, this.host.registry);
+        });
+      }
+    }
   }
 }

@@ -1,23 +1,29 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { BaseError, type Call, errno } from "../base/index.ts";
+import { type Call, isTemporaryFailure, Patience, type Pause } from "../base/index.ts";
 import { Refusal } from "./remote-errors.ts";
-import type { RetryOptions } from "./remote-options.ts";
+import type { RemoteOptions } from "./remote-options.ts";
 
-const DEFAULTS: RetryOptions = { attempts: 5, delay: 250, longest: 60_000 };
-const LONGEST_BACK_OFF = 8_000;
+/** Shorter waits are not worth a sentence. */
+const WORTH_TELLING = 2_000;
 
-/** Counts failures in a row, and waits between them. */
-export class Patience {
-  readonly #options: RetryOptions;
-  #failures = 0;
+/** Whose patience it is: a registry, and what the user said about trying again. */
+export interface Patient {
+  readonly registry: string;
+  readonly options: RemoteOptions;
+}
 
-  constructor(options: Partial<RetryOptions> | undefined) {
-    this.#options = { ...DEFAULTS, ...options };
+/** Patience with a registry: it knows which failures may be over in a while, and says what we wait for. */
+export class HostPatience {
+  readonly #host: Patient;
+  readonly #patience: Patience;
+
+  constructor(host: Patient) {
+    this.#host = host;
+    this.#patience = new Patience(host.options.retry);
   }
 
-  /** Something went forward: failures before it do not count any more. */
-  progressed(): void {
-    this.#failures = 0;
+  /** See {@link Patience.reached}. */
+  reached(position: number): void {
+    this.#patience.reached(position);
   }
 
   /**
@@ -27,20 +33,33 @@ export class Patience {
    */
   async afterFailure(error: unknown, call: Call, transient: boolean = isTransient(error)): Promise<void> {
     call.signal.throwIfAborted();
-    this.#failures++;
-    if (!transient || this.#failures >= this.#options.attempts) throw error;
+    if (!transient) throw error;
     const asked = error instanceof Refusal ? error.retryAfter : undefined;
-    if (asked !== undefined && asked > this.#options.longest) throw error;
-    const backOff = Math.min(this.#options.delay * 2 ** (this.#failures - 1), LONGEST_BACK_OFF);
-    await sleep(Math.max(asked ?? 0, backOff * (0.5 + Math.random())), undefined, { signal: call.signal });
+    await this.#patience.afterFailure(error, call, asked, (pause) => this.#tell(pause, error, call));
+  }
+
+  #tell(pause: Pause, error: unknown, call: Call): void {
+    if (call.progress === undefined || pause.wait < WORTH_TELLING) return;
+    const until = performance.now() + pause.wait;
+    // Transfers that run side by side are turned away together: told once.
+    if (until < (told.get(this.#host) ?? 0) + WORTH_TELLING) return;
+    told.set(this.#host, until);
+    const { registry } = this.#host;
+    const seconds = `${Math.ceil(pause.wait / 1000)} s`;
+    const limited = error instanceof Refusal && error.code === "rate-limited";
+    const more = limited ? " (its rate limit; who is logged in may ask more often)" : "";
+    if (pause.asked !== undefined) call.progress.say(`${registry} asks to wait ${seconds}${more}`);
+    else {
+      const why = error instanceof Refusal ? `answered ${error.status}` : "is hard to reach";
+      call.progress.say(`${registry} ${why}; trying again in ${seconds}${more}`);
+    }
   }
 }
 
+/** Until when, for each registry, users know that we wait. */
+const told = new WeakMap<Patient, number>();
+
 /** Whether the same request may well succeed a little later. */
 export function isTransient(error: unknown): boolean {
-  if (error instanceof Refusal) return error.transient;
-  if (!(error instanceof BaseError)) return false;
-  if (error.code === "timeout") return true;
-  // A name that does not exist, or a peer that speaks another protocol, will not change in seconds.
-  return error.code === "connection-failed" && !/^(?:ENOTFOUND|HPE_)/.test(errno(error.cause) ?? "");
+  return error instanceof Refusal ? error.transient : isTemporaryFailure(error);
 }

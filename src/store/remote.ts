@@ -11,13 +11,16 @@ import {
   type Store,
   StoreError,
 } from "../oci/index.ts";
+import { HostsMedium, type Place } from "./hosts-medium.ts";
 import type { Incoming, Medium } from "./medium.ts";
 import { Refusal } from "./remote-errors.ts";
-import { RemoteHost } from "./remote-host.ts";
+import { hostFor, hostsFor } from "./remote-hosts.ts";
 import { acceptManifests, putManifest, resolveRemote } from "./remote-manifests.ts";
 import type { RemoteOptions } from "./remote-options.ts";
-import { readRemote } from "./remote-read.ts";
+import { readRemote, statBlob } from "./remote-read.ts";
+import { listReferrers } from "./remote-referrers.ts";
 import { RemoteRepository } from "./remote-repository.ts";
+import { RemoteSubjects } from "./remote-subject.ts";
 import { listTags } from "./remote-tags.ts";
 import { BlobUploads } from "./remote-upload.ts";
 import { verified } from "./verified.ts";
@@ -32,18 +35,31 @@ export function openRemote(
       wrongUse: true,
     });
   }
-  return verified(new RemoteMedium(new RemoteRepository(hostFor(place.registry, options), place.repository)));
+  const itself = new RemoteRepository(hostFor(place.registry, options), place.repository);
+  return verified(options.hosts === undefined ? new RemoteMedium(itself) : configured(place, options));
 }
 
-const hosts = new WeakMap<RemoteOptions, Map<string, RemoteHost>>();
-
-/** One host for one registry and one set of options: tokens are shared by their repositories. */
-export function hostFor(registry: string, options: RemoteOptions): RemoteHost {
-  const known = hosts.get(options) ?? new Map<string, RemoteHost>();
-  hosts.set(options, known);
-  const host = known.get(registry) ?? new RemoteHost(registry, options);
-  known.set(registry, host);
-  return host;
+/** The repository wherever it is configured to be: files are read when it is used. */
+function configured(
+  { registry, repository }: { readonly registry: string; readonly repository: string },
+  options: RemoteOptions,
+): Medium {
+  let places: Promise<readonly Place[]> | undefined;
+  const open = async (): Promise<readonly Place[]> => {
+    const at = (await hostsFor(registry, options)).map((host) => new RemoteRepository(host, repository));
+    const pushed = at.find(({ host }) => host.endpoint.can.has("push"));
+    if (pushed !== undefined) repositories.set(medium.can, pushed);
+    return at.map((one) => ({
+      registry: one.host.registry,
+      medium: new RemoteMedium(one),
+      can: one.host.endpoint.can,
+    }));
+  };
+  const medium = new HostsMedium(`${registry}/${repository}`, () => {
+    places ??= open();
+    return places;
+  });
+  return medium;
 }
 
 /** Whose capabilities they are: a store is seen through its wrapper, but that passes them on. */
@@ -54,20 +70,33 @@ class RemoteMedium implements Medium {
   readonly can: Capabilities;
   readonly #at: RemoteRepository;
   readonly #uploads: BlobUploads;
+  readonly #subjects: RemoteSubjects;
   /** What was pushed last: it is the one that is tagged next. */
   #last: { readonly digest: string; readonly bytes: Uint8Array } | undefined;
 
   constructor(at: RemoteRepository) {
     this.#at = at;
     this.origin = at.origin;
-    this.#uploads = new BlobUploads(at.host, at.name);
+    this.#uploads = new BlobUploads(at);
+    this.#subjects = new RemoteSubjects(at);
     this.can = {
       tags: { list: (call) => listTags(at, call) },
       delete: {
         untag: async (name, call) => await this.#delete(`manifests/${nameOf(name)}`, call),
-        delete: (d, call) => this.#delete(pathOf(d), call),
+        delete: (d, call) =>
+          this.#subjects.deleting(
+            d,
+            () => verified(this).read(d, call),
+            () => this.#delete(pathOf(d), call),
+            call,
+          ),
+      },
+      referrers: {
+        referrers: (subject, call, type) => listReferrers(at, subject, type, call),
+        enlist: (subject, d, call) => this.#subjects.enlist(subject, d, call),
       },
       mount: { mount: (d, from, call) => this.#mount(d, from, call) },
+      stat: { blob: (digest, call) => statBlob(at, digest, call) },
     };
     repositories.set(this.can, at);
   }
@@ -87,10 +116,14 @@ class RemoteMedium implements Medium {
   }
 
   async write(content: Incoming, call: Call): Promise<void> {
-    if (!isManifestLike(content.mediaType)) return this.#uploads.upload(content, call);
+    if (!isManifestLike(content.mediaType)) {
+      await this.#uploads.upload(content, call);
+      return await this.#confirm(content.expected, call);
+    }
     const bytes = await collect(content.source.open(0, call), MANIFEST_LIMIT, `${this.origin}: the manifest`);
     const d = content.seal();
-    await putManifest(this.#at, d.digest, d, bytes, call);
+    const told = await putManifest(this.#at, d.digest, d, bytes, call);
+    await this.#subjects.pushed(d, bytes, told.get("oci-subject"), call);
     this.#last = { digest: d.digest, bytes };
   }
 
@@ -99,11 +132,30 @@ class RemoteMedium implements Medium {
       this.#last?.digest === d.digest
         ? this.#last.bytes
         : await collect(verified(this).read(d, call), MANIFEST_LIMIT, `${this.origin}: the manifest`);
+    if (!d.digest.startsWith("sha256:")) {
+      // Under a tag alone a registry would give it a sha256 digest; the spec after 1.1 has a way to say both.
+      const told = await putManifest(this.#at, `${d.digest}?tag=${name}`, d, bytes, call);
+      if (told.get("oci-tag") !== undefined) return;
+    }
     await putManifest(this.#at, name, d, bytes, call);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#last = undefined;
+    await this.#uploads.close();
+  }
+
+  /** A registry that knows sha256 alone may take other content with a 201, and not find it again. */
+  async #confirm(expected: Descriptor | undefined, call: Call): Promise<void> {
+    if (expected === undefined || expected.digest.startsWith("sha256:")) return;
+    if (await this.has(expected, call)) return;
+    throw new StoreError(
+      "unsupported",
+      `${this.origin}: the registry took ${expected.digest}, and lacks it`,
+      {
+        hint: "it seems to know no other digests than sha256",
+      },
+    );
   }
 
   async #mount(d: Descriptor, from: Store, call: Call): Promise<boolean> {

@@ -73,6 +73,9 @@ test("a handler sees the method, raw path, query, joined headers and body, and i
   assert.equal(answer.headers["content-length"], String(answer.text.length));
 });
 
+/** What a browser sends when a person follows a link. */
+const LINK = { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" };
+
 for (const [name, headers, options, status] of [
   ["a loopback name", { host: "localhost:5001" }, {}, 200],
   ["a name below localhost", { host: "registry.localhost:80" }, {}, 200],
@@ -96,6 +99,12 @@ for (const [name, headers, options, status] of [
   ["a cross-site image", { host: "localhost:1", "sec-fetch-site": "cross-site" }, {}, 403],
   ["another port, said same-site", { host: "localhost:1", "sec-fetch-site": "same-site" }, {}, 403],
   ["our own page's fetch", { host: "localhost:1", "sec-fetch-site": "same-origin" }, {}, 200],
+  ["a link on another site", { host: "localhost:1", ...LINK }, {}, 403],
+  ["a link on another site, where they may", { host: "localhost:1", ...LINK }, { linked: true }, 200],
+  ["such a link by a wrong name", { host: "attacker.example", ...LINK }, { linked: true }, 421],
+  ["a frame", { host: "localhost:1", ...LINK, "sec-fetch-dest": "iframe" }, { linked: true }, 403],
+  ["a foreign form", { host: "localhost:1", ...LINK, origin: "https://a.example" }, { linked: true }, 403],
+  ["a foreign fetch", { host: "localhost:1", ...LINK, "sec-fetch-mode": "cors" }, { linked: true }, 403],
   ["the address bar", { host: "localhost:1", "sec-fetch-site": "none" }, {}, 200],
 ] as const) {
   test(`admission: ${name} is answered ${status}`, async () => {
@@ -110,6 +119,33 @@ for (const [name, headers, options, status] of [
     if (status !== 200) assert.match(JSON.parse(answer.text).code, /^(host|origin)-refused$/);
   });
 }
+
+test("a link is to look, not to change something: a POST by navigation is refused", async () => {
+  const answer = await ask(
+    hello,
+    { method: "POST", headers: { host: "localhost:1", ...LINK } },
+    { linked: true },
+  );
+  assert.equal(answer.status, 403);
+});
+
+test("`around` sees every exchange: what is answered, refused, and thrown", async () => {
+  const seen: unknown[] = [];
+  const around: ServeOptions["around"] = async (request, next) => {
+    const answer = await next(request);
+    seen.push([request.method, request.path, request.address, answer.status]);
+    return { ...answer, headers: { ...answer.headers, "x-around": "1" } };
+  };
+  const failing: HttpHandler = () => Promise.reject(new Error("x"));
+  assert.equal((await ask(hello, { path: "/a" }, { around })).headers["x-around"], "1");
+  await ask(hello, { path: "/b", headers: { host: "attacker.example" } }, { around });
+  await ask(failing, { method: "PUT", path: "/c" }, { around });
+  assert.deepEqual(seen, [
+    ["GET", "/a", "127.0.0.1", 200],
+    ["GET", "/b", "127.0.0.1", 421],
+    ["PUT", "/c", "127.0.0.1", 500],
+  ]);
+});
 
 test("a target in absolute form cannot smuggle another host past the check", async () => {
   const answer = await ask(hello, { path: "http://attacker.example/x", headers: { host: "localhost" } });

@@ -134,6 +134,7 @@ test("what a server's alerts mean", () => {
     ["ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE", "client-certificate-wanted"],
     ["ERR_SSL_TLSV1_ALERT_UNKNOWN_CA", "client-certificate-refused"],
     ["ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE", "client-certificate-refused"],
+    ["ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE", "client-certificate-refused"],
     ["ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED", "client-certificate-refused"],
     ["CERT_NOT_YET_VALID", "not-yet-valid"],
     ["ECONNRESET", undefined],

@@ -12,6 +12,8 @@ export interface Page {
   /** Clicks with the mouse on the middle of the first element of a CSS selector. */
   click(selector: string): Promise<void>;
   press(key: "Enter" | "Tab"): Promise<void>;
+  /** Makes the window so wide, in CSS pixels. */
+  width(pixels: number): Promise<void>;
 }
 
 export async function openPage(devtools: Devtools, colours: "light" | "dark"): Promise<Page> {
@@ -75,6 +77,10 @@ export async function openPage(devtools: Devtools, colours: "light" | "dark"): P
       if (typeof at !== "object" || at === null) throw new Error(`no place of ${selector}`);
       await mouse("mousePressed", at);
       await mouse("mouseReleased", at);
+    },
+    async width(pixels) {
+      const metrics = { width: pixels, height: 900, deviceScaleFactor: 1, mobile: false };
+      await send("Emulation.setDeviceMetricsOverride", metrics);
     },
     async press(key) {
       const code = key === "Enter" ? { windowsVirtualKeyCode: 13, text: "\r" } : { windowsVirtualKeyCode: 9 };

@@ -42,7 +42,7 @@ const mistakes: readonly [args: string[], said: RegExp][] = [
   [["registry", "serve", "--tls-cert", "none.pem"], /^error: --tls-cert and --tls-key go together\nhint: /],
   [
     ["registry", "serve", "--tls-cert", "none.pem", "--tls-key", "none.pem"],
-    /^error: --tls-cert: cannot read none.pem.*\nhint: /,
+    /^error: cannot read none.pem: .*\nhint: /,
   ],
   [["inspect", "Not/A/Ref"], /^error: not a reference: "Not\/A\/Ref".*\nhint: /],
   [["version", "--color", "pink"], /^error: .*argument 'pink' is invalid/],

@@ -13,7 +13,7 @@ import { type Installed, installed, nodes } from "./installed.ts";
 const GOLDEN = {
   auto: "sha256:ad5170c4ac2c202d774f909a217eadbdf6f7701876ff8c107e3a4c00d771a014",
   gzip: "sha256:618faef82c755bc078cc528551770a52b3c4f7d70e5555d370af1a982052f019",
-  zstd: "sha256:ab8568d8c1d7687c0f1ef530495d534a41b1e9ed67ffefe2d4ca9a2e10d16d88",
+  zstd: "sha256:84a6ad95b6a1a0efe3031fcdf70b6481c31ad87c24483b5467c8ab89d650836a",
   none: "sha256:d56c1e537e777f6da8a5eea587b5360e355d64160177560e8a5afc385136be43",
 } as const;
 

@@ -96,6 +96,20 @@ test("one manifest without an index; other platforms; times from sourceDateEpoch
     });
   }));
 
+test("an index says beside each platform that its layers are zstd, as others would add when they copy it", () =>
+  inFolder(async (root) => {
+    const store = memoryStore();
+    const path = sample(root);
+    const beside = async (compression: "gzip" | "zstd"): Promise<unknown[]> => {
+      const { digest } = await packInto(store, path, { format: { compression } });
+      const { manifests } = await json(store, digest);
+      return (manifests as { annotations?: unknown }[]).map(({ annotations }) => annotations);
+    };
+    const zstd = { "io.github.containers.compression.zstd": "true" };
+    assert.deepEqual(await beside("zstd"), [zstd, zstd]);
+    assert.deepEqual(await beside("gzip"), [undefined, undefined]);
+  }));
+
 test("a dry run finds the same digest and stores nothing", () =>
   inFolder(async (root) => {
     const store = memoryStore();

@@ -18,11 +18,13 @@ export const distribution: Peer = {
 };
 
 /** Starts it over an empty folder that is removed on dispose. */
-export async function startDistribution(): Promise<RunningRegistry> {
+export async function startDistribution(options: { sparse?: boolean } = {}): Promise<RunningRegistry> {
   const program = await programOf(distribution);
   const folder = await mkdtemp(join(tmpdir(), "imgvol-distribution-"));
   const config = join(folder, "config.yml");
-  await writeFile(config, distributionConfig(join(folder, "data")));
+  // It can be told to take an index that lacks platforms, but no image that lacks layers.
+  const more = options.sparse ? ["validation: { manifests: { indexes: { platforms: none } } }"] : [];
+  await writeFile(config, distributionConfig(join(folder, "data"), more));
   return startServer(program, ["serve", config], {
     cleanUp: () => rm(folder, { recursive: true, force: true }),
   });

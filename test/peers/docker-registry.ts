@@ -25,12 +25,13 @@ export async function startDockerRegistry(): Promise<RunningRegistry> {
 }
 
 /** A configuration of CNCF distribution, in versions 2 and 3: a folder, and deletes are allowed. */
-export function distributionConfig(data: string): string {
+export function distributionConfig(data: string, more: readonly string[] = []): string {
   return [
     "version: 0.1",
     "log: { level: warn }",
     `storage: { filesystem: { rootdirectory: ${data} }, delete: { enabled: true } }`,
     "http: { addr: 127.0.0.1:0 }",
+    ...more,
     "",
   ].join("\n");
 }

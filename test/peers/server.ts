@@ -26,8 +26,12 @@ export async function startServer(
   options: ServerOptions = {},
 ): Promise<RunningRegistry> {
   const child = spawn(program, args, { cwd: options.cwd, stdio: ["ignore", "ignore", "pipe"] });
+  const kill = (): void => void child.kill("SIGKILL");
+  // A test that dies before its hooks run leaves no server behind.
+  process.once("exit", kill);
   const dispose = async (): Promise<void> => {
     await end(child);
+    process.removeListener("exit", kill);
     await options.cleanUp?.();
   };
   let said = "";

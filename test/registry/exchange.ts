@@ -127,6 +127,10 @@ export async function openRegistry(
   const registry = registryHandler(backing, { onError: (error) => failures.push(error), ...options });
   return {
     handle: registry.handle,
+    collect: registry.collect,
+    get uploads() {
+      return registry.uploads;
+    },
     root,
     async [Symbol.asyncDispose]() {
       await registry[Symbol.asyncDispose]();

@@ -2,14 +2,22 @@
 // threads, and checks after each what must hold whenever a process dies. The checks share no code with the product.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { lstat, mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { removeTree, temporaryFolder } from "../../src/base/index.ts";
 import { numbersFrom } from "./flaky.ts";
+import {
+  checkArchive,
+  checkCache,
+  checkLayout,
+  checkRepository,
+  contents,
+  listing,
+  named,
+} from "./kill-checks.ts";
 
 const main: string = join(import.meta.dirname, "../../src/cli/main.ts");
 const preload: string = pathToFileURL(join(import.meta.dirname, "kill-at.mjs")).href;
@@ -34,12 +42,16 @@ interface Sources {
   /** `oci:DIR:v`, and `HOST:PORT/image:v`. */
   readonly layout: string;
   readonly remote: string;
+  /** One with an image `old`. */
+  readonly archive: string;
   readonly tree: readonly string[];
 }
 
 interface Journey {
   readonly name: string;
   args(place: Place, sources: Sources, registry: string): readonly string[];
+  /** What is there before. */
+  readonly given?: (place: Place, sources: Sources) => Promise<void>;
   /** A registry over a folder of the place is needed; `dies` says that it is the one to be killed. */
   readonly registry?: "lives" | "dies";
   /** What must hold at any time: nothing half-visible. Gives how much is visible. */
@@ -72,6 +84,17 @@ const journeys: readonly Journey[] = [
     check: ({ path }) => checkLayout(join(path, "layout")),
   },
   {
+    name: "pack into a new archive",
+    args: (place, { folder }) => ["pack", folder, "-t", `oci-archive:${place.path}/image.tar:v`],
+    check: ({ path }) => checkArchive(join(path, "image.tar"), []),
+  },
+  {
+    name: "copy into an archive that has an image",
+    given: ({ path }, { archive }) => copyFile(archive, join(path, "image.tar")),
+    args: (place, { layout }) => ["copy", layout, `oci-archive:${place.path}/image.tar:v`],
+    check: ({ path }) => checkArchive(join(path, "image.tar"), ["old"]),
+  },
+  {
     name: "copy from a registry to a layout",
     args: (place, { remote }) => ["copy", remote, `oci:${place.path}/layout:v`],
     check: ({ path }) => checkLayout(join(path, "layout")),
@@ -85,7 +108,7 @@ const journeys: readonly Journey[] = [
   {
     name: "pull, unpack and run",
     args: (_place, { remote }) => ["run", "-v", `${remote}:/imgvol-volume`, "--", "true"],
-    check: checkCache,
+    check: ({ path }, { tree }) => checkCache(join(path, "cache"), tree),
   },
   {
     name: "export to a folder",
@@ -100,16 +123,17 @@ const journeys: readonly Journey[] = [
   },
 ];
 
-/** Kills `kills` processes at moments that follow from `seed`, in turn over all journeys. */
-export async function killEverything(kills: number, seed: number): Promise<KillReport> {
+/** Kills `kills` processes at moments that follow from `seed`, in turn over all journeys that have `only` in their name. */
+export async function killEverything(kills: number, seed: number, only = ""): Promise<KillReport> {
   const random = numbersFrom(seed);
   await using folder = await temporaryFolder(tmpdir(), "imgvol-kill-");
   const { sources, registry } = await prepare(folder.path, random);
   let hit = 0;
   const told: string[] = [];
   try {
-    for (const [j, journey] of journeys.entries()) {
-      const share = Math.floor(kills / journeys.length) + (j < kills % journeys.length ? 1 : 0);
+    const chosen = journeys.filter(({ name }) => name.includes(only));
+    for (const [j, journey] of chosen.entries()) {
+      const share = Math.floor(kills / chosen.length) + (j < kills % chosen.length ? 1 : 0);
       const calm = await undisturbed(join(folder.path, `calm-${j}`), journey, sources);
       told.push(`${journey.name}: ${calm.operations} operations, ${calm.bytes} bytes, ${share} kills`);
       for (let i = 0; i < share; i++) {
@@ -142,6 +166,7 @@ interface Calm {
 
 async function undisturbed(path: string, journey: Journey, sources: Sources): Promise<Calm> {
   const place = await placeAt(path);
+  await journey.given?.(place, sources);
   const [ran] = await travel(journey, place, sources, {});
   assert.equal(ran.code, 0, ran.stderr);
   assert.ok((await journey.check(place, sources)) > 0, "the check sees what an undisturbed run made");
@@ -164,6 +189,7 @@ async function killedOnce(
   calm: Calm,
 ): Promise<boolean> {
   const place = await placeAt(path);
+  await journey.given?.(place, sources);
   const [ran, server] = await travel(journey, place, sources, env);
   const killed = journey.registry === "dies" ? server === "SIGKILL" : ran.signal === "SIGKILL";
   if (journey.registry === "dies") assert.ok(ran.code === 0 || ran.code === 3, ran.stderr);
@@ -288,95 +314,16 @@ async function prepare(root: string, random: () => number): Promise<{ sources: S
   const remote = `${registry.address}/image:v`;
   const packed = await ended(start(["pack", folder, "-t", layout, "-t", remote], place, {}));
   assert.equal(packed.code, 0, packed.stderr);
-  return { sources: { folder, layout, remote, tree: await listing(folder, contents) }, registry };
-}
-
-/** Every visible blob is what its name says, and whatever the index names is there. Gives the number of blobs. */
-async function checkLayout(dir: string): Promise<number> {
-  let blobs = 0;
-  for (const hex of await readdir(join(dir, "blobs", "sha256")).catch(() => [])) {
-    blobs++;
-    assert.equal(await sha256(join(dir, "blobs", "sha256", hex)), hex, "a visible blob is whole");
-  }
-  const index = await readFile(join(dir, "index.json"), "utf8").catch(() => undefined);
-  if (index !== undefined) await checkContent(dir, JSON.parse(index));
-  return blobs;
-}
-
-interface Content {
-  readonly manifests?: readonly { digest: string }[];
-  readonly config?: { digest: string };
-  readonly layers?: readonly { digest: string }[];
-}
-
-async function checkContent(dir: string, content: Content): Promise<void> {
-  const at = (digest: string): string => join(dir, "blobs", ...digest.split(":"));
-  for (const { digest } of [...(content.layers ?? []), ...(content.config ? [content.config] : [])]) {
-    assert.ok((await stat(at(digest))).isFile(), `${digest} is there`);
-  }
-  for (const { digest } of content.manifests ?? []) {
-    await checkContent(dir, JSON.parse(await readFile(at(digest), "utf8")));
-  }
-}
-
-/**
- * A registry's repository: a layout, and a record of each manifest. A client that finds a manifest there does not push it
- * again, so that a record would be missing for ever.
- */
-async function checkRepository(dir: string): Promise<number> {
-  const layout = join(dir, "_layout");
-  const found = await checkLayout(layout);
-  for (const hex of await readdir(join(layout, "blobs", "sha256")).catch(() => [])) {
-    const path = join(layout, "blobs", "sha256", hex);
-    if ((await stat(path)).size > 65_536 || !(await readFile(path, "utf8")).startsWith('{"schemaVersion"'))
-      continue;
-    const record = await readFile(join(dir, "_manifests", "sha256", hex), "utf8").catch(() => "{}");
-    assert.equal(JSON.parse(record).digest, `sha256:${hex}`, "a visible manifest has its record");
-  }
-  return found;
-}
-
-/** Whatever is among the volumes is the whole tree. */
-async function checkCache({ path }: Place, { tree }: Sources): Promise<number> {
-  const volumes = join(path, "cache", "volumes");
-  const names = await readdir(volumes).catch(() => []);
-  for (const name of names) {
-    assert.deepEqual(await listing(join(volumes, name, "root"), contents), tree, "a visible volume is whole");
-    JSON.parse(await readFile(join(volumes, name, "volume.json"), "utf8"));
-  }
-  return names.length;
-}
-
-async function sha256(path: string): Promise<string> {
-  return createHash("sha256")
-    .update(await readFile(path))
-    .digest("hex");
-}
-
-/** Names alone, for what has contents that differ from run to run. */
-async function named(): Promise<string> {
-  return "";
-}
-
-async function contents(path: string): Promise<string> {
-  const found = await lstat(path);
-  if (found.isSymbolicLink()) return `-> ${await readlink(path)}`;
-  const mode = (found.mode & 0o777).toString(8);
-  return found.isFile() ? `${mode} ${await sha256(path)}` : mode;
-}
-
-/** What is below a folder: a line for each path, and what `tell` says of it. */
-async function listing(root: string, tell: (path: string) => Promise<string>): Promise<string[]> {
-  const lines: string[] = [];
-  for (const entry of await readdir(root, { withFileTypes: true, recursive: true })) {
-    const path = join(entry.parentPath, entry.name);
-    lines.push(`${path.slice(root.length + 1)} ${await tell(path)}`);
-  }
-  return lines.sort();
+  const archive = join(root, "old.tar");
+  const old = await ended(
+    start(["pack", join(folder, "many"), "-t", `oci-archive:${archive}:old`], place, {}),
+  );
+  assert.equal(old.code, 0, old.stderr);
+  return { sources: { folder, layout, remote, archive, tree: await listing(folder, contents) }, registry };
 }
 
 if (basename(process.argv[1] ?? "") === "kill.ts") {
-  const [kills = "20", seed = String(Math.floor(Math.random() * 2 ** 31))] = process.argv.slice(2);
+  const [kills = "20", seed = String(Math.floor(Math.random() * 2 ** 31)), only] = process.argv.slice(2);
   console.log(`seed ${seed}`);
-  console.log(JSON.stringify(await killEverything(Number(kills), Number(seed)), undefined, 2));
+  console.log(JSON.stringify(await killEverything(Number(kills), Number(seed), only), undefined, 2));
 }

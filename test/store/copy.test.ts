@@ -68,7 +68,16 @@ test("an index is copied whole: children before parents, each content once, the 
   const result = await copy(source, "v1", destination, "copied", {}, call);
   assert.deepEqual(
     { ...result, bytes: 0 },
-    { digest: index.digest, descriptor: index, copied: 6, skipped: 0, mounted: 0, foreign: 0, bytes: 0 },
+    {
+      digest: index.digest,
+      descriptor: index,
+      copied: 6,
+      skipped: 0,
+      mounted: 0,
+      foreign: 0,
+      referrers: 0,
+      bytes: 0,
+    },
   );
   assert.equal(order.length, 7);
   assert.deepEqual(order.slice(-2), [index.digest, "copied"]);

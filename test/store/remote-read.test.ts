@@ -14,7 +14,7 @@ const read = (store: Store, from?: number): Promise<Uint8Array> =>
 
 /** Where a Range asks to begin; undefined without one. */
 function rangeOf(seen: Seen): number | undefined {
-  const start = /^bytes=(\d+)-$/.exec(seen.headers.range ?? "")?.[1];
+  const start = /^bytes=(\d+)-\d+$/.exec(seen.headers.range ?? "")?.[1];
   return start === undefined ? undefined : Number(start);
 }
 
@@ -277,13 +277,13 @@ test("delete: not every registry lets you", async () => {
   }
 });
 
-test("mount: 201 is taken; for 202 the upload is ended again; another registry's is not asked for", async () => {
+test("mount: 201 is taken, 202 is none; another registry's is not asked for", async () => {
   await using registry = await peer((seen, response) => {
     if (seen.path.includes("from=x%2Fy")) return reply(response, 201);
     if (seen.method === "POST") return reply(response, 202, { location: "/up/1" });
     reply(response, 204);
   });
-  const store = registry.open();
+  await using store = registry.open();
   const from = (repository: string, host = registry.host): Store =>
     openRemote({ registry: host, repository }, registry.options);
   const { mount } = store.can;
@@ -292,11 +292,9 @@ test("mount: 201 is taken; for 202 the upload is ended again; another registry's
   assert.equal(await mount?.mount(d, from("x/y", "localhost:1"), call), false);
   assert.deepEqual(
     registry.seen.map((s) => `${s.method} ${s.path}`),
-    [
-      `POST /v2/a/b/blobs/uploads/?mount=${encodeURIComponent(d.digest)}&from=x%2Fy`,
-      `POST /v2/a/b/blobs/uploads/?mount=${encodeURIComponent(d.digest)}&from=x%2Fz`,
-      "DELETE /up/1",
-    ],
+    ["x%2Fy", "x%2Fz"].map(
+      (name) => `POST /v2/a/b/blobs/uploads/?mount=${encodeURIComponent(d.digest)}&from=${name}`,
+    ),
   );
 });
 

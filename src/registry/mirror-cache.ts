@@ -1,0 +1,231 @@
+import { rm } from "node:fs/promises";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { quietCall } from "../base/index.ts";
+import type { Descriptor, Digest } from "../oci/index.ts";
+import { find } from "./ask.ts";
+import type { Backing } from "./backing.ts";
+import { RegistryError } from "./errors.ts";
+
+export interface CacheOptions {
+  /** The file that remembers; undefined for memory. */
+  readonly path: string | undefined;
+  /** In bytes. */
+  readonly limit: number;
+  /** The first parts of the names of repositories whose content it is. */
+  readonly prefixes: readonly string[];
+}
+
+/** Left free on the disk. */
+const SPARE = 256 * 1024 * 1024;
+/** Uses are written together: at most so many are forgotten by a kill. */
+const UNWRITTEN = 500;
+const WRITE_EVERY = 30_000;
+
+interface Row {
+  readonly repository: string;
+  readonly digest: Digest;
+  readonly size: number;
+}
+
+/** What a mirror keeps and when it was used last, so that there is room for what comes: the least recently used goes first. */
+export interface MirrorCache extends AsyncDisposable {
+  /** Content comes: it counts from now on. `lastUse` is by {@link now}. */
+  note(repository: string, d: Descriptor, lastUse?: number): void;
+  used(repository: string, digest: Digest): void;
+  /** The time (Unix, milliseconds), but never the same twice. */
+  now(): number;
+  /** It does not go while this is held. */
+  hold(repository: string, digest: Digest): Disposable;
+  /** Whether so many bytes may be kept, once room is made. */
+  hasRoom(size: number): boolean;
+  /** Takes content away until so many bytes more fit. */
+  makeRoom(size: number): Promise<void>;
+  /** In bytes. */
+  readonly size: number;
+}
+
+/**
+ * Opens the record of what is kept. Where there is none, or it is damaged, what lies in the local backing is counted anew.
+ * @throws RegistryError `folder-unusable`
+ */
+export async function openMirrorCache(local: Backing, options: CacheOptions): Promise<MirrorCache> {
+  const { path } = options;
+  let database: DatabaseSync;
+  try {
+    database = await openDatabase(path);
+  } catch (cause) {
+    if (path === undefined) throw cause;
+    await rm(path, { force: true });
+    database = await openDatabase(path).catch((error: unknown) => {
+      throw new RegistryError("folder-unusable", `cannot write ${path}`, { cause: error });
+    });
+  }
+  const cache = new Cache(local, database, options.limit);
+  if (cache.isEmpty) await cache.count(options.prefixes);
+  await cache.makeRoom(0);
+  return cache;
+}
+
+async function openDatabase(path: string | undefined): Promise<DatabaseSync> {
+  const { DatabaseSync } = await import("node:sqlite");
+  const database = new DatabaseSync(path ?? ":memory:");
+  try {
+    // A crash of the machine costs the last uses, not the file.
+    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+    database.exec(
+      "CREATE TABLE IF NOT EXISTS content (repository TEXT, digest TEXT, size INTEGER NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (repository, digest)) WITHOUT ROWID",
+    );
+    database.exec("CREATE INDEX IF NOT EXISTS by_use ON content (used)");
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+class Cache implements MirrorCache {
+  size: number;
+  readonly #local: Backing;
+  readonly #database: DatabaseSync;
+  readonly #limit: number;
+  readonly #insert: StatementSync;
+  readonly #look: StatementSync;
+  readonly #touch: StatementSync;
+  readonly #remove: StatementSync;
+  readonly #held = new Map<string, number>();
+  readonly #touched = new Map<string, readonly [repository: string, digest: Digest, used: number]>();
+  readonly #timer: NodeJS.Timeout;
+  #last = 0;
+  #making: Promise<void> = Promise.resolve();
+
+  constructor(local: Backing, database: DatabaseSync, limit: number) {
+    this.#local = local;
+    this.#database = database;
+    this.#limit = limit;
+    this.#insert = database.prepare(
+      "INSERT INTO content VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET size = excluded.size, used = excluded.used",
+    );
+    this.#look = database.prepare("SELECT size FROM content WHERE repository = ? AND digest = ?");
+    this.#touch = database.prepare(
+      "UPDATE content SET used = max(used, ?) WHERE repository = ? AND digest = ?",
+    );
+    this.#remove = database.prepare("DELETE FROM content WHERE repository = ? AND digest = ?");
+    this.size = this.#sum();
+    this.#timer = setInterval(() => this.#write(), WRITE_EVERY);
+    this.#timer.unref();
+  }
+
+  get isEmpty(): boolean {
+    return this.#database.prepare("SELECT 1 FROM content LIMIT 1").get() === undefined;
+  }
+
+  /** Takes up what a registry, or a mirror before its record was lost, left here. */
+  async count(prefixes: readonly string[]): Promise<void> {
+    const call = quietCall();
+    for await (const name of this.#local.names(call)) {
+      if (!prefixes.some((prefix) => name.startsWith(`${prefix}/`))) continue;
+      const repository = await this.#local.find(name, call);
+      for await (const { digest, size, since } of repository?.contents?.blobs(call) ?? []) {
+        this.#insert.run(name, digest, size, Math.floor(since));
+      }
+    }
+    this.size = this.#sum();
+  }
+
+  now(): number {
+    this.#last = Math.max(Date.now(), this.#last + 1);
+    return this.#last;
+  }
+
+  note(repository: string, d: Descriptor, lastUse: number = this.now()): void {
+    const before = this.#look.get(repository, d.digest);
+    this.#insert.run(repository, d.digest, d.size, lastUse);
+    this.size += d.size - Number(before?.["size"] ?? 0);
+  }
+
+  used(repository: string, digest: Digest): void {
+    this.#touched.set(`${repository}@${digest}`, [repository, digest, this.now()]);
+    if (this.#touched.size >= UNWRITTEN) this.#write();
+  }
+
+  hold(repository: string, digest: Digest): Disposable {
+    const key = `${repository}@${digest}`;
+    this.#held.set(key, (this.#held.get(key) ?? 0) + 1);
+    return {
+      [Symbol.dispose]: () => {
+        const left = (this.#held.get(key) ?? 1) - 1;
+        if (left === 0) this.#held.delete(key);
+        else this.#held.set(key, left);
+      },
+    };
+  }
+
+  hasRoom(size: number): boolean {
+    return this.size + size <= this.#limit;
+  }
+
+  /** One after the other: two would take away more than both need. */
+  makeRoom(size: number): Promise<void> {
+    const made = this.#making.then(() => this.#makeRoom(size));
+    this.#making = made.catch(() => {});
+    return made;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#making;
+    this.#write();
+    this.#database.close();
+  }
+
+  async #makeRoom(size: number): Promise<void> {
+    // What can never fit takes nothing with it.
+    if (size > this.#limit) return;
+    this.#write();
+    const oldest = this.#database.prepare("SELECT repository, digest, size FROM content ORDER BY used");
+    let rows: Row[] | undefined;
+    while (!this.hasRoom(size) || (await this.#local.room()) < size + SPARE) {
+      rows ??= oldest.all() as unknown as Row[];
+      const row = rows.shift();
+      if (row === undefined) return;
+      if (!this.#held.has(`${row.repository}@${row.digest}`)) await this.#evict(row);
+    }
+  }
+
+  async #evict(row: Row): Promise<void> {
+    const { repository: name, digest } = row;
+    const call = quietCall();
+    const repository = await this.#local.find(name, call);
+    if (repository === undefined) return this.#forget(row);
+    await repository.gate.exclusive(async () => {
+      // A reader may have come while we waited.
+      if (this.#held.has(`${name}@${digest}`)) return;
+      const found = await find(repository, digest, call);
+      if (found !== undefined) await repository.store.can.delete?.delete(found, call);
+      await repository.manifests.delete(digest);
+      this.#forget(row);
+    });
+    // A repository of which nothing is left is not one to show.
+    await this.#local.discard(repository, call).catch(() => false);
+  }
+
+  #forget({ repository, digest, size }: Row): void {
+    this.#remove.run(repository, digest);
+    this.#touched.delete(`${repository}@${digest}`);
+    this.size -= size;
+  }
+
+  #write(): void {
+    if (this.#touched.size === 0) return;
+    this.#database.exec("BEGIN");
+    for (const [repository, digest, used] of this.#touched.values())
+      this.#touch.run(used, repository, digest);
+    this.#database.exec("COMMIT");
+    this.#touched.clear();
+  }
+
+  #sum(): number {
+    const row = this.#database.prepare("SELECT coalesce(sum(size), 0) AS size FROM content").get();
+    return Number(row?.["size"] ?? 0);
+  }
+}

@@ -1,0 +1,238 @@
+import { type Call, fromBytes, messageOf, unlessAborted } from "../base/index.ts";
+import {
+  type Descriptor,
+  type Digest,
+  isDigest,
+  isManifestLike,
+  type Store,
+  StoreError,
+} from "../oci/index.ts";
+import { readManifest } from "../store/index.ts";
+import { find, within } from "./ask.ts";
+import type { Backing, Repository } from "./backing.ts";
+import { RegistryError } from "./errors.ts";
+import { Gate } from "./gate.ts";
+import { recordOf } from "./manifests.ts";
+import type { MirrorCache } from "./mirror-cache.ts";
+import type { Downloads } from "./mirror-downloads.ts";
+import { Once } from "./mirror-once.ts";
+import type { MirrorTags } from "./mirror-tags.ts";
+import { asUpstreamError, isOutOfReach } from "./mirror-upstream.ts";
+import { Recent } from "./recent.ts";
+
+/** What all repositories of a mirror share. */
+export interface Shared {
+  readonly local: Backing;
+  readonly cache: MirrorCache;
+  readonly downloads: Downloads;
+  readonly tags: MirrorTags;
+  /** For work that goes on when the client who asked first has gone. */
+  readonly lifetime: Call;
+}
+
+/**
+ * A repository of an upstream, with what of it is here. Its gate is its own: looking into it may wait for the upstream, and
+ * must not keep those waiting who work on what is here.
+ */
+export function mirrorRepository(name: string, upstream: Store, shared: Shared): Repository {
+  const mirrored = new Mirrored(name, upstream, shared);
+  return {
+    name,
+    gate: new Gate(name),
+    recent: new Recent(),
+    store: {
+      origin: upstream.origin,
+      can: { tags: { list: (call) => mirrored.tags(call) } },
+      resolve: (tagOrDigest, call) =>
+        isDigest(tagOrDigest) ? mirrored.content(tagOrDigest, call) : mirrored.tag(tagOrDigest, call),
+      has: (d, call) => mirrored.has(d, call),
+      read: (d, call, from = 0) => mirrored.read(d, from, call),
+      put: readOnly,
+      ingest: readOnly,
+      tag: readOnly,
+      async [Symbol.asyncDispose]() {},
+    },
+    manifests: {
+      get: (digest) => mirrored.manifest(digest),
+      set: readOnly,
+      delete: readOnly,
+      referrers: (subject) => mirrored.referrers(subject),
+    },
+  };
+}
+
+async function readOnly(): Promise<never> {
+  throw new RegistryError("read-only", "this registry mirrors others: push there");
+}
+
+/** Manifests on their way: several names and clients may want one at a time. */
+const keeping = new WeakMap<Shared, Once<Descriptor>>();
+
+class Mirrored {
+  readonly #name: string;
+  readonly #upstream: Store;
+  readonly #shared: Shared;
+  readonly #keeping: Once<Descriptor>;
+
+  constructor(name: string, upstream: Store, shared: Shared) {
+    this.#name = name;
+    this.#upstream = upstream;
+    this.#shared = shared;
+    this.#keeping = keeping.get(shared) ?? new Once();
+    keeping.set(shared, this.#keeping);
+  }
+
+  tag(tag: string, call: Call): Promise<Descriptor> {
+    const { lifetime, tags } = this.#shared;
+    return tags.resolve(
+      {
+        what: `${this.#name}:${tag}`,
+        local: () => this.#local(tag),
+        renew: async () => {
+          const d = await this.#ask(() => this.#upstream.resolve(tag, lifetime));
+          await this.#keep(d);
+          await this.#rename(tag, d);
+          return d;
+        },
+        forget: () => this.#unname(tag),
+      },
+      call.signal,
+    );
+  }
+
+  /** A manifest by its digest: one that is here is never asked for again. */
+  async manifest(digest: Digest): Promise<Descriptor | undefined> {
+    const local = await this.#repository();
+    const recorded = await local?.manifests.get(digest);
+    if (recorded !== undefined && (await this.#local(digest)) !== undefined) return recorded;
+    try {
+      return await this.#keep(await this.#ask(() => this.#upstream.resolve(digest, this.#shared.lifetime)));
+    } catch (error) {
+      if (error instanceof StoreError && error.code === "not-found") return undefined;
+      throw error;
+    }
+  }
+
+  /** Any content by its digest: what is not here is a blob, as manifests are asked for by {@link manifest} first. */
+  async content(digest: Digest, call: Call): Promise<Descriptor> {
+    const there = (await this.#local(digest)) ?? this.#shared.downloads.underway(this.#name, digest);
+    if (there !== undefined) return there;
+    const { stat } = this.#upstream.can;
+    if (stat === undefined) throw new StoreError("not-found", `${this.#upstream.origin} has no ${digest}`);
+    return await this.#ask(() => stat.blob(digest, call));
+  }
+
+  async has(d: Descriptor, call: Call): Promise<boolean> {
+    // A referrer, that the upstream lists: it is fetched when somebody wants it.
+    if (isManifestLike(d.mediaType)) return true;
+    try {
+      return (await this.content(d.digest, call)).size === d.size;
+    } catch (error) {
+      if (error instanceof StoreError && error.code === "not-found") return false;
+      throw error;
+    }
+  }
+
+  async *read(d: Descriptor, from: number, call: Call): AsyncIterable<Uint8Array> {
+    const { cache, downloads } = this.#shared;
+    // Before the look: nothing takes it away in between.
+    using _held = cache.hold(this.#name, d.digest);
+    if (isManifestLike(d.mediaType)) await unlessAborted(this.#keep(d), call.signal);
+    for (;;) {
+      const local = await this.#repository();
+      if (local !== undefined && (await local.store.has(d, call))) {
+        yield* local.store.read(d, call, from);
+        return;
+      }
+      using reader = await downloads.join(this.#name, this.#upstream, d, call);
+      if (reader === undefined) continue;
+      yield* reader.read(from, call);
+      return;
+    }
+  }
+
+  /** The upstream's tags; those that are here where it cannot be asked. */
+  async *tags(call: Call): AsyncIterable<string> {
+    const { tags } = this.#upstream.can;
+    const found: string[] = [];
+    try {
+      for await (const tag of tags?.list(call) ?? []) found.push(tag);
+    } catch (cause) {
+      const error = asUpstreamError(cause);
+      const local = isOutOfReach(error) ? await this.#repository() : undefined;
+      if (local === undefined) throw error;
+      this.#shared.tags.tellStale(`the list of tags of ${this.#name}`, messageOf(error));
+      yield* local.store.can.tags?.list(call) ?? [];
+      return;
+    }
+    yield* found;
+  }
+
+  async referrers(subject: Digest): Promise<readonly Descriptor[]> {
+    const found: Descriptor[] = [];
+    try {
+      const { referrers } = this.#upstream.can;
+      for await (const d of referrers?.referrers(subject, this.#shared.lifetime) ?? []) found.push(d);
+    } catch (cause) {
+      throw asUpstreamError(cause);
+    }
+    return found;
+  }
+
+  async #ask<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (cause) {
+      throw asUpstreamError(cause);
+    }
+  }
+
+  #repository(): Promise<Repository | undefined> {
+    return this.#shared.local.find(this.#name, this.#shared.lifetime);
+  }
+
+  /** What is here under a tag or digest, content and all. */
+  async #local(tagOrDigest: string): Promise<Descriptor | undefined> {
+    const { cache, lifetime } = this.#shared;
+    const local = await this.#repository();
+    const found = local === undefined ? undefined : await find(local, tagOrDigest, lifetime);
+    if (local === undefined || found === undefined || !(await local.store.has(found, lifetime)))
+      return undefined;
+    cache.used(this.#name, found.digest);
+    return found;
+  }
+
+  /** Fetches a manifest, where it is not here. */
+  #keep(d: Descriptor): Promise<Descriptor> {
+    return this.#keeping.run(`${this.#name}@${d.digest}`, async () => {
+      const { cache, lifetime, local } = this.#shared;
+      if ((await this.#local(d.digest)) !== undefined) return d;
+      const { bytes, view } = await this.#ask(() => readManifest(this.#upstream, d, lifetime));
+      await cache.makeRoom(d.size);
+      using _held = cache.hold(this.#name, d.digest);
+      cache.note(this.#name, d);
+      await within({ backing: local, name: this.#name, call: lifetime }, (to) =>
+        to.gate.shared(async () => {
+          to.recent.note(d.digest);
+          await to.manifests.set(recordOf(view, d));
+          await to.store.put(d, fromBytes(bytes), lifetime);
+        }),
+      );
+      return d;
+    });
+  }
+
+  async #rename(tag: string, d: Descriptor): Promise<void> {
+    const local = await this.#repository();
+    if (local === undefined) return;
+    const before = await find(local, tag, this.#shared.lifetime);
+    if (before?.digest === d.digest) return;
+    await local.gate.shared(() => local.store.tag(tag, d, this.#shared.lifetime));
+  }
+
+  async #unname(tag: string): Promise<void> {
+    const local = await this.#repository();
+    if (local === undefined || (await find(local, tag, this.#shared.lifetime)) === undefined) return;
+    await local.gate.exclusive(async () => local.store.can.delete?.untag(tag, this.#shared.lifetime));
+  }
+}

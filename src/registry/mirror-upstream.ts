@@ -1,0 +1,88 @@
+import { hostName, ImgvolError, isAbort } from "../base/index.ts";
+import { isRepository, type Store, StoreError } from "../oci/index.ts";
+import { openRemote, Refusal, type RemoteOptions, withoutMirrors } from "../store/index.ts";
+import { RegistryError } from "./errors.ts";
+
+/** A registry behind a mirror. */
+export interface Upstream {
+  /** As users write it: `docker.io`, `localhost:5000`. */
+  readonly registry: string;
+  /** The first part of its repositories' names here: a colon cannot be in one. */
+  readonly folder: string;
+  open(repository: string): Store;
+}
+
+export function isHub(registry: string): boolean {
+  return /^(?:(?:index\.)?docker\.io|registry-1\.docker\.io)$/.test(registry);
+}
+
+/**
+ * The registries that `host[:port]` or `http[s]://host[:port]` name; what begins with `http://` is spoken to so.
+ * @throws RegistryError `upstream-invalid`
+ */
+export function upstreamsOf(texts: readonly string[], remote: RemoteOptions): readonly Upstream[] {
+  const parsed = texts.map((text) => {
+    const [, scheme, registry = ""] = /^(?:(https?):\/\/)?([^/]+)\/?$/.exec(text) ?? [];
+    const folder = registry
+      .toLowerCase()
+      .replace(/[^a-z0-9.-]+/g, "_")
+      .replace(/^_+|_+$/g, "");
+    if (hostName(registry) === undefined || !isRepository(folder)) {
+      throw new RegistryError("upstream-invalid", `not a registry to mirror: ${JSON.stringify(text)}`, {
+        hint: "write host or host:port, such as docker.io",
+        wrongUse: true,
+      });
+    }
+    return { registry, folder, plain: scheme === "http" };
+  });
+  const folders = new Set(parsed.map(({ folder }) => folder));
+  if (parsed.length === 0 || folders.size < parsed.length) {
+    throw new RegistryError("upstream-invalid", "a mirror needs registries to mirror, each named once", {
+      wrongUse: true,
+    });
+  }
+  const { hosts } = remote;
+  const options: RemoteOptions = {
+    ...remote,
+    ...(hosts === undefined ? {} : { hosts: withoutMirrors(hosts) }),
+    plainHttp: [
+      ...(remote.plainHttp ?? []),
+      ...parsed.filter(({ plain }) => plain).map(({ registry }) => registry),
+    ],
+  };
+  return parsed.map(({ registry, folder }) => ({
+    registry,
+    folder,
+    open: (repository) => openRemote({ registry, repository }, options),
+  }));
+}
+
+/** Whether an upstream cannot be asked now, and says nothing about whether we may have what we have. */
+export function isOutOfReach(error: unknown): boolean {
+  return error instanceof RegistryError && ["upstream-failed", "upstream-limited"].includes(error.code);
+}
+
+/** An error of an upstream as our clients are told it; that something is not there stays as it is. */
+export function asUpstreamError(error: unknown): unknown {
+  if (!(error instanceof ImgvolError) || error instanceof RegistryError || isAbort(error)) return error;
+  if (error instanceof StoreError && error.code === "not-found") return error;
+  const more = { ...(error.hint === undefined ? {} : { hint: error.hint }), cause: error };
+  const wait = error instanceof Refusal ? error.retryAfter : undefined;
+  if (error.code === "rate-limited") {
+    const headers = { "retry-after": String(Math.ceil((wait ?? 60_000) / 1000)) };
+    return new RegistryError("upstream-limited", error.message, { ...more, headers });
+  }
+  const refused = error instanceof Refusal && (error.status === 401 || error.status === 403);
+  const code = refused || DENIED.has(error.code) ? "upstream-denied" : "upstream-failed";
+  return new RegistryError(code, error.message, more);
+}
+
+const DENIED: ReadonlySet<string> = new Set([
+  "unauthorized",
+  "denied",
+  "credentials-missing",
+  "credentials-unreadable",
+  "credentials-wrong",
+  "helper-failed",
+  "token-expired",
+]);

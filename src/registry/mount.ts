@@ -1,0 +1,48 @@
+import { type Descriptor, type Digest, isRepository, StoreError } from "../oci/index.ts";
+import { type Ask, findBlob, told, within } from "./ask.ts";
+import type { Repository } from "./backing.ts";
+
+/**
+ * Makes the repository have a blob of another one, of any where the client names none (distribution-spec, "Mounting a blob
+ * from another repository"); false where nobody has it, and the client must send it.
+ */
+export async function mounted(ask: Ask, digest: Digest, from: string | null): Promise<boolean> {
+  const { backing, call } = ask;
+  const there = await backing.find(ask.name, call);
+  if (there !== undefined && (await told(there, digest, call)) !== undefined) return true;
+  for await (const name of sources(ask, from)) {
+    const source = await backing.find(name, call);
+    const blob = source === undefined ? undefined : await findBlob(source, digest, call);
+    if (source === undefined || blob === undefined) continue;
+    if (await within(ask, (to) => link(to, source, blob, ask))) return true;
+  }
+  return false;
+}
+
+function sources({ backing, call }: Ask, from: string | null): AsyncIterable<string> | readonly string[] {
+  if (from === null) return backing.names(call);
+  return isRepository(from) ? [from] : [];
+}
+
+/** False where the source lost it meanwhile: its gate is not ours to pass, two mounts could wait for each other. */
+async function link(
+  to: Repository,
+  from: Repository,
+  { digest, size }: Descriptor,
+  { backing, call }: Ask,
+): Promise<boolean> {
+  const linked = await to.gate.shared(async () => {
+    to.recent.note(digest);
+    return await backing.link(to, from, digest);
+  });
+  if (linked) return true;
+  // A copy takes its time: outside the gate, where nobody waits for it.
+  const blob: Descriptor = { mediaType: "application/octet-stream", digest, size };
+  try {
+    await to.store.put(blob, { size, open: (at, c) => from.store.read(blob, c, at) }, call);
+    return true;
+  } catch (error) {
+    if (error instanceof StoreError && error.code === "not-found") return false;
+    throw error;
+  }
+}

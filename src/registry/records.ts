@@ -1,0 +1,21 @@
+import type { Descriptor, Digest } from "../oci/index.ts";
+
+/**
+ * The manifests of a repository, and what each refers to. A record is written before its content and removed after it, so
+ * that content which can be seen has its record, and a client that finds it there need not push it again. A record without
+ * content says nothing.
+ */
+export interface ManifestRecords {
+  get(digest: Digest): Promise<Descriptor | undefined>;
+  /** Durable when it returns. */
+  set(record: ManifestRecord): Promise<void>;
+  delete(digest: Digest): Promise<void>;
+  /** The manifests whose subject is `subject`, by digest. */
+  referrers(subject: Digest): Promise<readonly Descriptor[]>;
+}
+
+export interface ManifestRecord {
+  /** As the referrers API lists it: with its artifactType and annotations. */
+  readonly descriptor: Descriptor;
+  readonly subject?: Digest;
+}

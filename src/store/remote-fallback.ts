@@ -1,0 +1,140 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Call, discard } from "../base/index.ts";
+import {
+  canonicalJson,
+  type Descriptor,
+  type Digest,
+  digestOf,
+  MediaType,
+  StoreError,
+} from "../oci/index.ts";
+import { fallbackTag } from "./referrer.ts";
+import { Refusal } from "./remote-errors.ts";
+import { acceptManifests, putManifest } from "./remote-manifests.ts";
+import { listIn, readTagged } from "./remote-referrers.ts";
+import type { RemoteRepository } from "./remote-repository.ts";
+
+/** How often the list is written again because another client wrote it at the same time. */
+const ATTEMPTS = 10;
+
+type Item = { readonly [key: string]: unknown; readonly digest: Digest };
+type List = readonly Item[];
+
+/**
+ * Lists `d` among the referrers of `subject` where the registry does not do that itself: in the index under the fallback tag
+ * (distribution-spec, "Pushing Manifests with Subject").
+ * @throws StoreError `registry-error` where other clients keep writing the list
+ */
+export async function addToFallback(
+  at: RemoteRepository,
+  subject: Digest,
+  d: Descriptor,
+  call: Call,
+): Promise<void> {
+  await editFallback(
+    at,
+    subject,
+    (list) => (list.some((item) => item.digest === d.digest) ? list : [...list, { ...d }]),
+    call,
+  );
+}
+
+/** Takes a manifest that was deleted from the list; an empty list stays, as a sign that there was one. */
+export async function removeFromFallback(
+  at: RemoteRepository,
+  subject: Digest,
+  digest: Digest,
+  call: Call,
+): Promise<void> {
+  await editFallback(
+    at,
+    subject,
+    (list) => {
+      const left = list.filter((item) => item.digest !== digest);
+      return left.length === list.length ? list : left;
+    },
+    call,
+  );
+}
+
+/** One edit at a time of one list in this process: a copy sends several referrers side by side. */
+const running = new Map<string, Promise<void>>();
+
+async function editFallback(
+  at: RemoteRepository,
+  subject: Digest,
+  change: (list: List) => List,
+  call: Call,
+): Promise<void> {
+  const key = `${at.origin} ${subject}`;
+  const before = running.get(key);
+  const mine = (before ?? Promise.resolve()).then(() => edit(at, subject, change, call));
+  const settled = mine.catch(() => {});
+  running.set(key, settled);
+  try {
+    await mine;
+  } finally {
+    if (running.get(key) === settled) running.delete(key);
+  }
+}
+
+/**
+ * A registry has no lock: what was written is read again, until it is what was meant. Not at once: whoever read the list before
+ * it was written, and writes theirs over it, needs about as long as we did.
+ */
+async function edit(
+  at: RemoteRepository,
+  subject: Digest,
+  change: (list: List) => List,
+  call: Call,
+): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    call.signal.throwIfAborted();
+    const begun = performance.now();
+    const index = (await readTagged(at, subject, call)) ?? { schemaVersion: 2, mediaType: MediaType.index };
+    const now = listIn(at, index);
+    const next = change(now);
+    if (next === now) return;
+    if (attempt === ATTEMPTS) {
+      throw new StoreError(
+        "registry-error",
+        `${at.origin}: other clients keep changing the referrers of ${subject}`,
+        { hint: "try again when they are done" },
+      );
+    }
+    await write(at, subject, index, next, call);
+    // Two that collided should not come back together.
+    const wait = (performance.now() - begun) * (1 + attempt * Math.random());
+    await sleep(Math.min(wait, 5_000), undefined, { signal: call.signal });
+  }
+}
+
+async function write(
+  at: RemoteRepository,
+  subject: Digest,
+  index: { readonly [key: string]: unknown },
+  list: List,
+  call: Call,
+): Promise<void> {
+  const put = async (manifests: List): Promise<void> => {
+    const bytes = canonicalJson({ ...index, manifests });
+    const d = { mediaType: MediaType.index, digest: digestOf(bytes), size: bytes.length };
+    await putManifest(at, fallbackTag(subject), d, bytes, call);
+  };
+  try {
+    await put(list);
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.status >= 500 || error.status === 401) throw error;
+    // A client that deleted a referrer and left it in the list: registries refuse an index of what they do not have.
+    const there: Item[] = [];
+    for (const item of list) if (await isThere(at, item.digest, call)) there.push(item);
+    if (there.length === list.length) throw error;
+    await put(there);
+  }
+}
+
+async function isThere(at: RemoteRepository, digest: Digest, call: Call): Promise<boolean> {
+  const head = await at.ask("HEAD", `manifests/${digest}`, [200, 404], call, { headers: acceptManifests });
+  await discard(head);
+  return head.status === 200;
+}

@@ -1,0 +1,72 @@
+import { type Call, collect } from "../base/index.ts";
+import {
+  type Descriptor,
+  type Digest,
+  isManifestLike,
+  OciError,
+  parseManifestOrIndex,
+} from "../oci/index.ts";
+import { asReferrer } from "./referrer.ts";
+import { addToFallback, removeFromFallback } from "./remote-fallback.ts";
+import { hasReferrersApi } from "./remote-referrers.ts";
+import type { RemoteRepository } from "./remote-repository.ts";
+
+/** A manifest that refers to another: which one, and how it is listed there. */
+interface Reference {
+  readonly subject: Digest;
+  readonly as: Descriptor;
+}
+
+/** Keeps the lists of referrers of one repository right, where its registry does not. */
+export class RemoteSubjects {
+  readonly #at: RemoteRepository;
+  /** What we know to be listed: a copy asks again right after it pushed. */
+  readonly #listed = new Set<Digest>();
+
+  constructor(at: RemoteRepository) {
+    this.#at = at;
+  }
+
+  /** After a push. A registry that lists the manifest itself has told so, with `OCI-Subject`. */
+  async pushed(d: Descriptor, bytes: Uint8Array, told: string | undefined, call: Call): Promise<void> {
+    const found = referenceOf(d, bytes);
+    if (found === undefined) return;
+    if (told === undefined) await addToFallback(this.#at, found.subject, found.as, call);
+    this.#listed.add(d.digest);
+  }
+
+  /** For a manifest that is there already: whoever pushed it may have died before it was listed. */
+  async enlist(subject: Digest, d: Descriptor, call: Call): Promise<void> {
+    if (this.#listed.has(d.digest)) return;
+    if (!(await hasReferrersApi(this.#at, subject, call))) await addToFallback(this.#at, subject, d, call);
+    this.#listed.add(d.digest);
+  }
+
+  /** Runs what deletes `d`, and takes it from the list that it was in. */
+  async deleting(
+    d: Descriptor,
+    read: () => AsyncIterable<Uint8Array>,
+    work: () => Promise<void>,
+    call: Call,
+  ): Promise<void> {
+    const found = isManifestLike(d.mediaType)
+      ? referenceOf(d, await collect(read(), d.size, `${this.#at.origin}: the manifest`))
+      : undefined;
+    await work();
+    this.#listed.delete(d.digest);
+    if (found === undefined || (await hasReferrersApi(this.#at, found.subject, call))) return;
+    await removeFromFallback(this.#at, found.subject, d.digest, call);
+  }
+}
+
+function referenceOf(d: Descriptor, bytes: Uint8Array): Reference | undefined {
+  try {
+    const view = parseManifestOrIndex(bytes, d.mediaType);
+    const subject = view.subject?.digest;
+    return subject === undefined ? undefined : { subject, as: asReferrer(d, view) };
+  } catch (error) {
+    // What we cannot read the registry may: it is not for us to refuse.
+    if (error instanceof OciError) return undefined;
+    throw error;
+  }
+}
