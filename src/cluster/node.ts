@@ -30,7 +30,7 @@ import { writeKubeconfig } from "./kubeconfig.ts";
 import { nodeFolder } from "./node-folder.ts";
 import { NODE, userName, users } from "./pki.ts";
 import { runProgram } from "./program.ts";
-import { publishSandbox, SANDBOX } from "./sandbox.ts";
+import { importSandbox, SANDBOX } from "./sandbox.ts";
 import type { ClusterFolder, ClusterState } from "./state.ts";
 
 /** Mounted over with file systems of the node's own, so that nothing of it is written to the machine's. */
@@ -69,9 +69,8 @@ export async function startNode(
     const server = `https://127.0.0.1:${port("api")}`;
     await writeKubeconfig(at.kubeconfig(user), { name: state.name, pki: folder.pki, user, server });
   }
-  const sandbox = `localhost:${port("registry")}/${SANDBOX}`;
   const programs = { runc: program("runc"), shim: program("containerd-shim-runc-v2"), cni: state.cni };
-  await writeFile(at.containerd, containerdConfig(at.path, programs, sandbox));
+  await writeFile(at.containerd, containerdConfig(at.path, programs, SANDBOX));
   await writeFile(join(at.cniConf, "10-imgvol.conflist"), JSON.stringify(cniConfig(at.path, addresses)));
   await writeFile(
     at.kubelet,
@@ -94,9 +93,8 @@ export async function startNode(
     tell("the API server is ready");
     start(controllerManager(folder.pki, at.kubeconfig("controller-manager")));
     start(scheduler(at.kubeconfig("scheduler")));
-    await until(() => listens({ port: port("registry"), host: "127.0.0.1" }), call, 20);
-    await publishSandbox(program("pause"), port("registry"), call);
     await until(() => listens({ path: CONTAINERD_SOCKET }), call, 20);
+    await importSandbox({ pause: program("pause"), ctr: program("ctr") }, at.path, call);
     tell("containerd is ready");
     start(kubelet(at, at.kubeconfig("kubelet"), addresses));
     const objects = baseObjects(addresses, userName("dns"), userName("proxy"));
@@ -108,6 +106,7 @@ export async function startNode(
       return node === undefined ? undefined : isReady(node);
     }, call);
     tell("the node is ready");
+    await until(() => listens({ port: port("registry"), host: "127.0.0.1" }), call, 20);
     await until(() => api.get("/api/v1/namespaces/default/serviceaccounts/default", call), call);
     await writeFile(folder.ready, "");
     tell("ready");

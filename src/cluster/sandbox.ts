@@ -1,18 +1,39 @@
+import { join } from "node:path";
 import type { Call } from "../base/index.ts";
 import { parsePlatform, parseReference } from "../oci/index.ts";
-import { writeImage } from "../pack/index.ts";
+import { pack } from "../pack/index.ts";
 import { openStore } from "../store/index.ts";
-import { fileTree, writeLayer } from "../tree/index.ts";
+import { CONTAINERD_SOCKET } from "./configs.ts";
+import { ClusterError } from "./errors.ts";
+import { runProgram } from "./program.ts";
 
-/** The image of which every pod's sandbox is, in the cluster's registry. */
-export const SANDBOX = "imgvol/pause:1";
+/** The image of which every pod's sandbox is. No registry has it: whoever may pull what, a pod can start. */
+export const SANDBOX = "imgvol.invalid/pause:1";
 
-/** Packs the sandbox's program and pushes it to the cluster's registry, before the first pod wants it. */
-export async function publishSandbox(program: string, port: number, call: Call): Promise<void> {
-  await using store = await openStore(parseReference(`localhost:${port}/${SANDBOX}`), { create: true }, call);
-  const layer = await writeLayer(store, fileTree(program, {}, "pause"), { compression: "auto" }, call);
-  const platform = parsePlatform(`linux/${process.arch === "x64" ? "amd64" : process.arch}`);
-  const config = { Entrypoint: ["/pause"], User: "65535:65535" };
-  const image = await writeImage(store, [layer], { platforms: [platform], config }, call);
-  await store.tag("1", image, call);
+/** Packs the sandbox's program, and gives it to containerd before the first pod wants it. */
+export async function importSandbox(
+  programs: { readonly pause: string; readonly ctr: string },
+  folder: string,
+  call: Call,
+): Promise<void> {
+  const file = join(folder, "pause.tar");
+  {
+    await using store = await openStore(parseReference(`oci-archive:${file}:1`), { create: true }, call);
+    const platform = parsePlatform(`linux/${process.arch === "x64" ? "amd64" : process.arch}`);
+    const config = { Entrypoint: ["/pause"], User: "65535:65535" };
+    await pack(
+      [{ path: programs.pause, target: "pause" }],
+      store,
+      { platforms: [platform], config, tag: "1" },
+      call,
+    );
+  }
+  const words = ["--address", CONTAINERD_SOCKET, "--namespace", "k8s.io", "images", "import"];
+  const { code, stderr } = await runProgram(
+    programs.ctr,
+    [...words, "--index-name", SANDBOX, file],
+    {},
+    call,
+  );
+  if (code !== 0) throw new ClusterError("cluster-failed", `ctr images import: ${stderr.trim()}`);
 }

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { rename } from "node:fs/promises";
 import { createServer } from "node:net";
 import { networkInterfaces } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
   type Call,
@@ -182,7 +182,7 @@ async function plan(
     gateOff: options.gateOff ?? false,
     programs: Object.fromEntries(names.map((program) => [program, binaries.path(program)])),
     cni: binaries.cni,
-    ...(options.htpasswd === undefined ? {} : { htpasswd: options.htpasswd }),
+    ...(options.htpasswd === undefined ? {} : { htpasswd: resolve(options.htpasswd) }),
     // Of the first cluster that changed them.
     sysctls: others[0]?.sysctls ?? (await readSysctls()),
     folders: others[0]?.folders ?? (await missingMountPoints()),
