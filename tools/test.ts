@@ -1,4 +1,4 @@
-// Runs a suite with node:test: `node tools/test.ts unit|peers|browser [name-part…]`.
+// Runs a suite with node:test: `node tools/test.ts unit|peers|cluster|browser [name-part…]`.
 // A skipped test fails the run unless test/skips.json lists its name with the reason.
 import { globSync, readFileSync } from "node:fs";
 import { run } from "node:test";
@@ -6,9 +6,11 @@ import { spec } from "node:test/reporters";
 
 const suites: Readonly<Record<string, { globs: string[]; concurrency: number }>> = {
   /** Needs Node alone; passes with root and without. */
-  unit: { globs: ["test/!(interop|browser|soak|peers)/**/*.test.ts"], concurrency: 2 },
+  unit: { globs: ["test/!(interop|browser|cluster|soak|peers)/**/*.test.ts"], concurrency: 2 },
   /** Against the field's own tools, fetched into .cache. */
   peers: { globs: ["test/interop/**/*.test.ts"], concurrency: 1 },
+  /** On a real Kubernetes of this machine: root, and Go where its programs were not built yet. */
+  cluster: { globs: ["test/cluster/**/*.test.ts"], concurrency: 1 },
   /** In a real Chromium. */
   browser: { globs: ["test/browser/**/*.test.ts"], concurrency: 1 },
 };
