@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdir, rm } from "node:fs/promises";
+import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { collect, fromBytes, request } from "../../src/base/index.ts";
@@ -140,8 +140,9 @@ test("an upstream that is down: what is here is served, with a warning; after a 
     assert.deepEqual(JSON.parse(tags.body).tags, ["v1"]);
     assert.match(tags.headers.get("warning") ?? "", /tags/);
   }
-  for (const lost of [false, true]) {
-    if (lost) await rm(join(at.dir, "_mirror.db"));
+  for (const record of ["kept", "lost", "damaged"]) {
+    if (record === "lost") await rm(join(at.dir, "_mirror.db"));
+    if (record === "damaged") await writeFile(join(at.dir, "_mirror.db"), Buffer.alloc(8192, "damage"));
     await using again = await watched(options);
     assert.equal((await again.open("team/app").resolve("v1", call)).digest, d.digest);
     const missing = await ask(again, "/v2/team/app/manifests/v2");
