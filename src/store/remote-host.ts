@@ -105,11 +105,18 @@ export class RemoteHost {
     const response = await this.#send(ask, sent, call);
     if (response.status === 401 && response.url.origin === this.url.origin) {
       const field = response.headers.get("www-authenticate") ?? "";
-      const better = await this.#authenticator.after(field, ask.purpose, sent, call);
+      const better = await this.#authenticator
+        .after(field, ask.purpose, sent, call)
+        .catch(async (error: unknown) => {
+          // An answer that is not read keeps its connection, and with it the process.
+          await discard(response);
+          throw error;
+        });
       if (better !== undefined) {
         if (isStream(ask.body)) {
-          const { registry } = this;
-          throw await refusal(response, { registry, what: ask.what, sent, reauthorized: true });
+          const verdict = this.#authenticator.judge(401, field, ask.purpose, sent);
+          const known = { registry: this.registry, what: ask.what, sent, verdict };
+          throw await refusal(response, { ...known, reauthorized: true });
         }
         await discard(response);
         return this.#expect(ask, await this.#send(ask, better, call), better);

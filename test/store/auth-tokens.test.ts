@@ -5,6 +5,7 @@ import { collect, fromBytes, quietCall } from "../../src/base/index.ts";
 import { digestOf, MediaType, type StoreError } from "../../src/oci/index.ts";
 import { covers } from "../../src/store/auth-scope.ts";
 import { type Credentials, type CredentialsProvider, openRemote } from "../../src/store/index.ts";
+import { imgvol } from "../cli/imgvol.ts";
 import { type Peer, peer, refuse, reply, type Seen } from "./remote-peer.ts";
 
 // Tokens: when they are asked for, for what, how long they are used, and what is said where they are refused.
@@ -364,4 +365,17 @@ test("a rate limit tells nobody to log in, and somebody whose limit it is", asyn
       return true;
     });
   }
+});
+
+test("a verb that is not let in ends, with nothing that keeps its process", async () => {
+  await using registry = await tokenRegistry({ token: (_n, _s, r) => refuse(r, 401, "UNAUTHORIZED") });
+  const env = {
+    HOME: "/nonexistent",
+    XDG_RUNTIME_DIR: "/nonexistent",
+    DOCKER_CONFIG: "",
+    REGISTRY_AUTH_FILE: "",
+  };
+  const ran = await imgvol(["tags", `${registry.host}/a/b`], { env });
+  assert.match(ran.stderr, /no credentials for 127/);
+  assert.equal(ran.code, 3);
 });
