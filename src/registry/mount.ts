@@ -10,7 +10,7 @@ export async function mounted(ask: Ask, digest: Digest, from: string | null): Pr
   const { backing, call } = ask;
   const there = await backing.find(ask.name, call);
   if (there !== undefined && (await told(there, digest, call)) !== undefined) return true;
-  for await (const name of sources(ask, from)) {
+  for await (const name of sources(ask, digest, from)) {
     const source = await backing.find(name, call);
     const blob = source === undefined ? undefined : await findBlob(source, digest, call);
     if (source === undefined || blob === undefined) continue;
@@ -19,8 +19,12 @@ export async function mounted(ask: Ask, digest: Digest, from: string | null): Pr
   return false;
 }
 
-function sources({ backing, call }: Ask, from: string | null): AsyncIterable<string> | readonly string[] {
-  if (from === null) return backing.names(call);
+function sources(
+  { backing, call }: Ask,
+  digest: Digest,
+  from: string | null,
+): AsyncIterable<string> | readonly string[] {
+  if (from === null) return backing.names(call, digest);
   return isRepository(from) ? [from] : [];
 }
 
