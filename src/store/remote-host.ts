@@ -82,14 +82,16 @@ export class RemoteHost {
    */
   async ask(ask: Ask, call: Call): Promise<Response> {
     const patience = ask.patience ?? new HostPatience(this);
+    let garbled = false;
     for (;;) {
       try {
         return await this.once(ask, call);
       } catch (error) {
         if (isStream(ask.body)) throw error;
-        // A registry that was there a moment ago may come back; where none ever answered, none is.
-        const cause = error instanceof BaseError ? errno(error.cause) : undefined;
-        const absent = !this.#met && cause !== undefined && /^(?:ECONNREFUSED|HPE_)/.test(cause);
+        // A registry that was there a moment ago may come back; where none ever answered, or not in HTTP, none is.
+        const cause = error instanceof BaseError ? (errno(error.cause) ?? "") : "";
+        const absent = !this.#met && (cause === "ECONNREFUSED" || (garbled && cause.startsWith("HPE_")));
+        garbled ||= cause.startsWith("HPE_");
         if (absent) throw asUnreachable(error, this.registry);
         await patience.afterFailure(error, call).catch((last: unknown) => {
           throw asUnreachable(last, this.registry);

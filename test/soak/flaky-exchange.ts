@@ -8,6 +8,8 @@ export interface Told {
   asked: number;
   /** Those of which the client heard, by their ids. */
   readonly heard: Set<string>;
+  /** Those that the client ended by DELETE, and the registry answered. */
+  readonly deleted: Set<string>;
 }
 
 /** One request and its answer, in the steps that a fault may spoil. */
@@ -65,8 +67,9 @@ export class Exchange {
     const [answer] = await answered;
     const { location } = answer.headers;
     const opens = method === "POST" && answer.statusCode === 202 && location !== undefined;
-    this.#upload = opens ? new URL(location, "http://x").pathname.split("/").at(-1) : undefined;
+    this.#upload = opens ? idIn(location) : undefined;
     if (method === "POST" && !opens) this.#told.asked--;
+    if (method === "DELETE") this.#told.deleted.add(idIn(url ?? ""));
     return answer;
   }
 
@@ -117,4 +120,9 @@ export class Exchange {
   some(size: number): number {
     return Math.floor(this.random() ** 2 * size);
   }
+}
+
+/** The last part of an upload's path. */
+function idIn(location: string): string {
+  return new URL(location, "http://x").pathname.split("/").at(-1) ?? "";
 }
