@@ -175,7 +175,7 @@ test("content named by sha512 is uploaded by that name", async () => {
       async (request, response, upload, all) => {
         for await (const _ of request);
         asked.push(new URL(request.url ?? "", "http://x").searchParams.get("digest") ?? "");
-        all.blobs.set(digest, bytes);
+        all.blobs.set(digest, Buffer.from(bytes));
         all.open.clear();
         upload.bytes = Buffer.alloc(0);
         reply(response, 201);
