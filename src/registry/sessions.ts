@@ -108,6 +108,7 @@ export class Sessions implements AsyncDisposable {
 
   /** Whether so many bytes more of unfinished uploads are within the limit. @throws RegistryError `uploads-exhausted` */
   checkBytes(more: number): void {
+    if (this.#limits.uploadBytes === Number.POSITIVE_INFINITY) return;
     let bytes = this.#passing + more;
     for (const { session } of this.#kept.values()) bytes += session.spool.size;
     if (bytes <= this.#limits.uploadBytes) return;
