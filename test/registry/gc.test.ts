@@ -232,6 +232,25 @@ for (const [what, damage] of DAMAGES) {
   }
 }
 
+test("gc: a manifest that comes after its blobs were collected is refused, and taken when they were pushed again", async () => {
+  await using registry = await openRegistry("a folder");
+  const blobs = ["{}", "layer"];
+  const body = manifestOf("{}", ["layer"]);
+  for (const status of [400, 201]) {
+    for (const blob of blobs) {
+      await pushBlob(registry, "a", blob);
+      assert.equal((await exchange(registry, "HEAD", `/v2/a/blobs/${sha256(blob)}`)).status, 200);
+    }
+    if (status === 400) await registry.collect({ grace: 0 }, quietCall());
+    const send = { headers: { "content-type": MediaType.manifest }, body };
+    const answer = await exchange(registry, "PUT", "/v2/a/manifests/v1", send);
+    assert.deepEqual(
+      [answer.status, answer.errors],
+      [status, status === 400 ? ["MANIFEST_BLOB_UNKNOWN"] : []],
+    );
+  }
+});
+
 test("gc: a blob that two repositories share frees its bytes once, with the last", async () => {
   await using registry = await openRegistry("a folder");
   const digest = await pushBlob(registry, "a", "shared");
