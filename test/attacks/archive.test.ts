@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -93,6 +93,15 @@ test("200,000 entries are too many", async () => {
   await withArchive(tarOf([...whole, { raw: Buffer.concat(Array(200_001).fill(one)) }]), async (path) => {
     await assert.rejects(openArchive(path, {}, call), { code: "store-invalid", message: /200000 entries/ });
   });
+});
+
+test("what follows the end mark is not read, however much it is", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-attack-");
+  const path = join(folder.path, "image.tar");
+  await writeFile(path, tarOf(whole));
+  await truncate(path, 2 ** 36);
+  await using store = await openArchive(path, {}, call);
+  await readAll(store);
 });
 
 const accepted: Readonly<Record<string, readonly Piece[]>> = {
