@@ -205,9 +205,11 @@ class Download {
     for (const wake of waiting) wake();
   }
 
-  /** Lets go of the bytes: nobody reads them any more. */
+  /** Lets go of the bytes: nobody reads them any more. What cannot be removed, the next start removes. */
   drop(): Promise<void> {
-    this.#dropping ??= Promise.resolve(this.spool[Symbol.asyncDispose]()).finally(this.#gone);
+    this.#dropping ??= Promise.resolve(this.spool[Symbol.asyncDispose]())
+      .catch(() => {})
+      .finally(this.#gone);
     return this.#dropping;
   }
 }
