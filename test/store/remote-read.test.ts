@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { collect, fromBytes, quietCall } from "../../src/base/index.ts";
+import { collect, fromBytes, quietCall, silent } from "../../src/base/index.ts";
 import { digestOf, MANIFEST_LIMIT, MediaType, type Store } from "../../src/oci/index.ts";
 import { openRemote } from "../../src/store/index.ts";
 import { codeOf, gather, someBytes } from "../contract/store.ts";
@@ -45,6 +45,13 @@ const status =
   (_seen, response) =>
     reply(response, code, headers, "<html>busy</html>");
 const cut: Behaviour = (_seen, _response, socket) => void socket.destroy();
+/** Says another length than the body has, and closes. */
+const length =
+  (said: number): Behaviour =>
+  (_seen, response, socket) => {
+    response.writeHead(200, { "content-length": said });
+    response.write(bytes.subarray(0, said), () => socket.end());
+  };
 
 const mended: readonly [string, Behaviour[]][] = [
   ["500, then 503", [status(500), status(503)]],
@@ -53,6 +60,29 @@ const mended: readonly [string, Behaviour[]][] = [
   ["no answer, twice", [cut, cut]],
   ["cut after a while", [cutAfter(30_000), cutAfter(1), cutAfter(60_000)]],
   ["cut more often than is tried without progress", [1, 2, 3, 4, 5, 6, 7, 8].map(cutAfter)],
+  ["a Content-Length too long, after which all is there", [length(bytes.length + 9)]],
+  ["a Content-Length too short", [length(5_000)]],
+  [
+    "a part that is shorter than what was asked for",
+    [
+      cutAfter(10_000),
+      (_s, r) =>
+        reply(
+          r,
+          206,
+          { "content-range": `bytes 10000-19999/${bytes.length}` },
+          bytes.subarray(10_000, 20_000),
+        ),
+    ],
+  ],
+  [
+    "cut, then parts of which nobody says of how much",
+    [
+      cutAfter(10_000),
+      (_s, r) => reply(r, 206, { "content-range": "bytes 10000-99999/*" }, bytes.subarray(10_000)),
+    ],
+  ],
+  ["cut, then 429 and other troubles", [cutAfter(10), status(429), status(502)]],
   [
     "cut, then a Range ignored",
     [cutAfter(30_000), (_s, r) => reply(r, 200, { "content-length": `${bytes.length}` }, bytes)],
@@ -101,11 +131,67 @@ for (const [name, behave, code] of failures) {
   });
 }
 
-test("read: a part from elsewhere is refused", async () => {
-  await using registry = await peer((_seen, response) =>
-    reply(response, 206, { "content-range": "bytes 0-9/10" }, bytes),
+for (const range of [
+  "bytes 0-9/10",
+  "bytes 50-99999/200000",
+  "bytes 51-99999/100000",
+  "50-99999",
+  undefined,
+]) {
+  test(`read: a part that is not what was asked for is refused: ${range}`, async () => {
+    await using registry = await peer((_seen, response) =>
+      reply(response, 206, range === undefined ? {} : { "content-range": range }, bytes),
+    );
+    assert.equal(await codeOf(read(registry.open(), 50)), "registry-error");
+  });
+}
+
+test("read: a registry whose copy ends early is tried again, but not for ever", async () => {
+  await using registry = await peer((seen, response) =>
+    rangeOf(seen) === undefined ? reply(response, 200, {}, bytes.subarray(0, 70_000)) : reply(response, 416),
   );
-  assert.equal(await codeOf(read(registry.open(), 50)), "registry-error");
+  assert.equal(await codeOf(read(registry.open())), "size-mismatch");
+  assert.equal(registry.seen.length, 4);
+});
+
+test("read: where a registry knows no ranges, no more is fetched again than is worth it", async () => {
+  const size = 20 * 1024 * 1024;
+  const chunk = Buffer.alloc(1024 * 1024);
+  let sent = 0;
+  let cuts = 0;
+  await using registry = await peer(async (_seen, response, socket) => {
+    const end = Math.min(size, (++cuts * size) / 8);
+    response.writeHead(200, { "content-length": size });
+    for (let at = 0; at < end; at += chunk.length) {
+      sent += chunk.length;
+      await new Promise<void>((resolve) => response.write(chunk, () => resolve()));
+    }
+    socket.destroy();
+  });
+  const large = { ...d, size };
+  const all = collect(registry.open().read(large, call), size, "it");
+  assert.equal(await codeOf(all), "registry-unreachable");
+  assert.ok(sent < 3 * size, `${sent}`);
+});
+
+test("read: users are told which registry asks them to wait, once for all that wait", async () => {
+  const said: string[] = [];
+  const gone = new AbortController();
+  await using registry = await peer(status(429, { "retry-after": "30" }));
+  const progress = {
+    ...silent,
+    say(sentence: string) {
+      said.push(sentence);
+      setImmediate(() => gone.abort());
+    },
+  };
+  const store = registry.open();
+  const waiting = [0, 1, 2].map(() =>
+    collect(store.read(d, { signal: gone.signal, progress }), 1 << 24, "it"),
+  );
+  for (const one of await Promise.allSettled(waiting)) assert.equal(one.status, "rejected");
+  assert.equal(said.length, 1);
+  assert.match(said[0] ?? "", new RegExp(`^${registry.host} asks to wait 31 s \\(its rate limit`));
 });
 
 test("read: giving up half-way closes the connection", async () => {
