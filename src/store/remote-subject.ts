@@ -1,8 +1,9 @@
-import { type Call, collect } from "../base/index.ts";
+import { type Call, collect, ImgvolError, isAbort } from "../base/index.ts";
 import {
   type Descriptor,
   type Digest,
   isManifestLike,
+  MANIFEST_LIMIT,
   OciError,
   parseManifestOrIndex,
 } from "../oci/index.ts";
@@ -49,13 +50,25 @@ export class RemoteSubjects {
     work: () => Promise<void>,
     call: Call,
   ): Promise<void> {
-    const found = isManifestLike(d.mediaType)
-      ? referenceOf(d, await collect(read(), d.size, `${this.#at.origin}: the manifest`))
-      : undefined;
+    const found = isManifestLike(d.mediaType) ? await this.#referenceIn(d, read, call) : undefined;
     await work();
     this.#listed.delete(d.digest);
     if (found === undefined || (await hasReferrersApi(this.#at, found.subject, call))) return;
     await removeFromFallback(this.#at, found.subject, d.digest, call);
+  }
+
+  async #referenceIn(
+    d: Descriptor,
+    read: () => AsyncIterable<Uint8Array>,
+    call: Call,
+  ): Promise<Reference | undefined> {
+    try {
+      return referenceOf(d, await collect(read(), MANIFEST_LIMIT, `${this.#at.origin}: the manifest`));
+    } catch (error) {
+      // What is damaged, or gone, may still be deleted; whether it is there, the deletion tells.
+      if (error instanceof ImgvolError && !isAbort(error) && !call.signal.aborted) return undefined;
+      throw error;
+    }
   }
 }
 
