@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { join } from "node:path";
 import { type Call, type HttpHandler, type HttpRequest, quietCall, silent } from "../base/index.ts";
-import type { RemoteOptions } from "../store/index.ts";
+import { isHub, type RemoteOptions } from "../store/index.ts";
 import { errorAnswer, failureAnswer } from "./answer.ts";
 import type { Backing } from "./backing.ts";
 import { RegistryError } from "./errors.ts";
@@ -9,7 +9,7 @@ import { openMirrorCache } from "./mirror-cache.ts";
 import { Downloads } from "./mirror-downloads.ts";
 import { mirrorRepository, type Shared } from "./mirror-repository.ts";
 import { MirrorTags } from "./mirror-tags.ts";
-import { isHub, type Upstream, upstreamsOf } from "./mirror-upstream.ts";
+import { type Upstream, upstreamsOf } from "./mirror-upstream.ts";
 
 /** A registry that fetches what it does not have from other registries, and keeps it for the next who asks. */
 export interface MirrorOptions {
