@@ -27,6 +27,8 @@ export class UploadSession {
   readonly #most: number;
   /** How many bytes the registry has for certain. */
   #offset = 0;
+  /** How many were sent, or begun to be sent: the registry cannot have more. */
+  #sent = 0;
   /** It was continued, so that bytes may be lost or doubled where it was cut. */
   #resumed = false;
   /** The registry itself confirmed where the next byte goes, since the last cut. */
@@ -73,6 +75,7 @@ export class UploadSession {
         await this.#patch(call);
         patience.reached(this.#offset);
       } catch (error) {
+        this.#sent = Math.max(this.#sent, this.#feed.at);
         if (this.#feed.failed) throw error;
         const refused = error instanceof Refusal ? error : undefined;
         if (this.#adapts(refused)) {
@@ -174,7 +177,7 @@ export class UploadSession {
     }
     await discard(response);
     const arrived = arrivedIn(response);
-    if (arrived === undefined || arrived > this.#feed.at) throw new BeginAgain(cause);
+    if (arrived === undefined || arrived > this.#sent) throw new BeginAgain(cause);
     patience.reached(arrived);
     this.#offset = arrived;
     this.#sure = false;
