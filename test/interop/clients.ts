@@ -15,6 +15,8 @@ export interface Client {
   push(layout: string, to: string): Promise<unknown>;
   /** Writes an image, all platforms, into a layout folder that is not there yet. */
   pull(from: string, layout: string): Promise<unknown>;
+  /** As {@link pull}, but the image of linux/arm64 alone. */
+  pullArm(from: string, layout: string): Promise<unknown>;
   copy(from: string, to: string): Promise<unknown>;
   tags(repository: string): Promise<string[]>;
   /** Deletes the manifest of a digest. */
@@ -43,6 +45,7 @@ export interface Surroundings {
   readonly hosts: readonly string[];
 }
 
+const ARM = "linux/arm64";
 const lines = (text: string): string[] => text.split("\n").filter((line) => line !== "");
 const main: string = join(import.meta.dirname, "../../src/cli/main.ts");
 
@@ -80,6 +83,7 @@ function byImgvol(command: Command): Client {
     help: async () => (await command("copy", "--help")).stdout,
     push: (layout, to) => command("copy", `oci:${layout}:v1`, to),
     pull: (from, layout) => command("copy", from, `oci:${layout}:v1`),
+    pullArm: (from, layout) => command("copy", "--platform", ARM, from, `oci:${layout}:v1`),
     copy: (from, to) => command("copy", from, to),
     tags: async (repository) => lines((await command("tags", repository)).stdout),
     delete: (repository, digest) => command("delete", `${repository}@${digest}`),
@@ -99,6 +103,7 @@ function byCrane(command: Command): Client {
     peer: crane,
     push: (layout, to) => command("push", layout, to),
     pull: (from, layout) => command("pull", "--format", "oci", from, layout),
+    pullArm: (from, layout) => command("pull", "--format", "oci", "--platform", ARM, from, layout),
     copy: (from, to) => command("copy", from, to),
     tags: async (repository) => lines((await command("ls", repository)).stdout),
     delete: (repository, digest) => command("delete", `${repository}@${digest}`),
@@ -114,6 +119,8 @@ function byOras(command: Command): Client {
     peer: oras,
     push: (layout, to) => command("cp", "--from-oci-layout", "--to-plain-http", `${layout}:v1`, to),
     pull: (from, layout) => command("cp", "--from-plain-http", "--to-oci-layout", from, `${layout}:v1`),
+    pullArm: (from, layout) =>
+      command("cp", "--platform", ARM, "--from-plain-http", "--to-oci-layout", from, `${layout}:v1`),
     copy: (from, to) => command("cp", "--from-plain-http", "--to-plain-http", from, to),
     tags: async (repository) => lines((await command("repo", "tags", "--plain-http", repository)).stdout),
     delete: (repository, digest) =>
@@ -145,6 +152,11 @@ function bySkopeo(command: Command): Client {
         `docker://${from}`,
         `oci:${layout}:v1`,
       ),
+    pullArm: (from, layout) =>
+      command(
+        ...["--override-os", "linux", "--override-arch", "arm64", "copy", "--preserve-digests"],
+        ...[plain.src, `docker://${from}`, `oci:${layout}:v1`],
+      ),
     copy: (from, to) => command(...all, plain.src, plain.dest, `docker://${from}`, `docker://${to}`),
     async tags(repository) {
       return JSON.parse((await command("list-tags", "--tls-verify=false", `docker://${repository}`)).stdout)
@@ -165,6 +177,7 @@ function byRegctl(command: Command, home: string): Client {
     peer: regctl,
     push: (layout, to) => command("image", "copy", `ocidir://${layout}:v1`, to),
     pull: (from, layout) => command("image", "copy", from, `ocidir://${layout}:v1`),
+    pullArm: (from, layout) => command("image", "copy", "--platform", ARM, from, `ocidir://${layout}:v1`),
     copy: (from, to) => command("image", "copy", from, to),
     tags: async (repository) => lines((await command("tag", "ls", repository)).stdout),
     delete: (repository, digest) => command("manifest", "delete", `${repository}@${digest}`),

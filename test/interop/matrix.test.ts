@@ -71,12 +71,19 @@ async function assertThere({ host }: Registry, repository: string, wanted: Image
 
 async function assertPulled(layout: string, wanted: Image): Promise<void> {
   const { manifests } = JSON.parse(await readFile(join(layout, "index.json"), "utf8"));
-  const digests = (manifests as Image[]).map(({ digest }) => digest);
+  const digests = (manifests as Entry[]).map(({ digest }) => digest);
   assert.ok(digests.includes(wanted.digest), `the layout's index names ${digests.join()}`);
   const blobs = await blobsOf(layout);
   for (const [digest, bytes] of wanted.blobs)
     assert.ok(blobs.get(digest)?.equals(bytes), `the layout has no ${digest}`);
 }
+
+interface Entry {
+  readonly digest: string;
+  readonly platform?: { readonly architecture: string };
+}
+const blobOf = ({ blobs }: Image, digest: string): Buffer => blobs.get(digest) ?? assert.fail(digest);
+const documentIn = (image: Image, digest: string) => JSON.parse(blobOf(image, digest).toString());
 
 const operations: Record<string, (client: Client, registry: Registry) => Promise<void>> = {};
 
@@ -94,6 +101,22 @@ for (const wanted of images) {
     await rm(layout, { recursive: true });
   };
 }
+
+operations["pull one platform"] = async (client, registry) => {
+  const from = await seeded(registry, image);
+  const layout = join(work.path, `${client.name}-${registry.name}-arm64`);
+  await client.pullArm(from, layout);
+  const blobs = await blobsOf(layout);
+  const { manifests } = documentIn(image, image.digest);
+  for (const { digest, platform } of manifests as Entry[]) {
+    const { config, layers } = documentIn(image, digest);
+    const wanted = platform?.architecture === "arm64";
+    assert.equal(blobs.has(digest), wanted, digest);
+    for (const part of wanted ? [config, ...layers] : []) {
+      assert.ok(blobs.get(part.digest)?.equals(blobOf(image, part.digest)), part.digest);
+    }
+  }
+};
 
 operations["list tags"] = async (client, registry) => {
   await seeded(registry, image);
