@@ -41,7 +41,7 @@ export async function* readRemote(
         if (here <= next) continue;
         next = here;
         patience.reached(next);
-        if (begin < chunk.length) yield chunk.subarray(begin);
+        if (begin < chunk.length) yield begin === 0 ? chunk : chunk.subarray(begin);
       }
       if (next >= d.size) return;
       throw new EndsShort(at, d, next);
