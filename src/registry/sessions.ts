@@ -43,7 +43,8 @@ export class Sessions implements AsyncDisposable {
     this.#backing = backing;
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
     this.#clock = clock;
-    this.#timer = clock.every(Math.min(LOOK_MS, this.#limits.uploadIdle), () => {
+    const often = Math.max(Math.min(LOOK_MS, this.#limits.uploadIdle), 1000);
+    this.#timer = clock.every(often, () => {
       // What cannot be removed now is found by the next server.
       this.expire().catch(() => {});
     });
