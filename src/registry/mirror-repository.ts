@@ -15,6 +15,7 @@ import { Gate } from "./gate.ts";
 import { recordOf } from "./manifests.ts";
 import type { MirrorCache } from "./mirror-cache.ts";
 import type { Downloads } from "./mirror-downloads.ts";
+import type { MirrorFigures } from "./mirror-figures.ts";
 import { Once } from "./mirror-once.ts";
 import type { MirrorTags } from "./mirror-tags.ts";
 import { asUpstreamError, isOutOfReach } from "./mirror-upstream.ts";
@@ -25,6 +26,7 @@ export interface Shared {
   readonly local: Backing;
   readonly cache: MirrorCache;
   readonly downloads: Downloads;
+  readonly figures: MirrorFigures;
   readonly tags: MirrorTags;
   /** For work that goes on when the client who asked first has gone. */
   readonly lifetime: Call;
@@ -134,18 +136,21 @@ class Mirrored {
   }
 
   async *read(d: Descriptor, from: number, call: Call): AsyncIterable<Uint8Array> {
-    const { cache, downloads } = this.#shared;
+    const { cache, downloads, figures } = this.#shared;
+    const isBlob = !isManifestLike(d.mediaType);
     // Before the look: nothing takes it away in between.
     using _held = cache.hold(this.#name, d.digest);
-    if (isManifestLike(d.mediaType)) await unlessAborted(this.#keep(d), call.signal);
+    if (!isBlob) await unlessAborted(this.#keep(d), call.signal);
     for (;;) {
       const local = await this.#repository();
       if (local !== undefined && (await local.store.has(d, call))) {
+        if (isBlob) figures.read("cache");
         yield* local.store.read(d, call, from);
         return;
       }
       using reader = await downloads.join(this.#name, this.#upstream, d, call);
       if (reader === undefined) continue;
+      figures.read("upstream");
       yield* reader.read(from, call);
       return;
     }

@@ -49,6 +49,16 @@ for (const place of ["memory", "a folder"] as const) {
     assert.deepEqual(await store.resolve(d.digest, call), d);
     assert.deepEqual(await bytesOf(store, layer), first);
     assert.deepEqual(upstream.asked, []);
+    const metrics = (await ask(mirror, "/metrics")).body;
+    // The second reader may have come before the first one's bytes were kept.
+    const reads = [...metrics.matchAll(/^imgvol_mirror_blob_reads_total\{from="\w+"\} (\d)$/gm)];
+    assert.equal(
+      reads.reduce((sum, [, n]) => sum + Number(n), 0),
+      2,
+    );
+    assert.match(metrics, new RegExp(`^imgvol_mirror_fetched_bytes_total ${layer.size}$`, "m"));
+    assert.match(metrics, /^imgvol_mirror_stale_answers_total 0$/m);
+    assert.match(metrics, /^imgvol_mirror_cache_bytes [1-9]\d+$/m);
   });
 }
 
