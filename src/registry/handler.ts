@@ -97,7 +97,10 @@ function decoded(path: string): string {
   }
 }
 
+/** What was pushed is never shown as a page, whatever it looks like: it would be one of our own pages' origin. */
+const NO_PAGE = { "x-content-type-options": "nosniff" } as const;
+
 function finish(request: HttpRequest, answer: HttpResponse): HttpResponse {
-  const headers = { ...API_VERSION, ...answer.headers };
+  const headers = { ...API_VERSION, ...NO_PAGE, ...answer.headers };
   return request.method === "HEAD" ? { status: answer.status, headers } : { ...answer, headers };
 }

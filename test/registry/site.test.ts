@@ -203,6 +203,16 @@ test("a repository that is not there, and names that are none, are 404 with a wa
   }
 });
 
+test("what was pushed is never a page of ours, whatever it looks like", async () => {
+  await using registry = await team({ memory: true });
+  const text = `<!doctype html><script>alert(1)</script>`;
+  await blob(registry.url, "a", text);
+  const response = await fetch(`${registry.url}/v2/a/blobs/${sha256(text)}`);
+  assert.equal(await response.text(), text);
+  assert.equal(response.headers.get("content-type"), "application/octet-stream");
+  assert.equal(response.headers.get("x-content-type-options"), "nosniff");
+});
+
 test("the pages' own files are there, and nothing else beside them", async () => {
   await using registry = await team({ memory: true });
   for (const [path, type] of [
