@@ -16,7 +16,7 @@ import { recordOf } from "./manifests.ts";
 import type { MirrorCache } from "./mirror-cache.ts";
 import type { Downloads } from "./mirror-downloads.ts";
 import type { MirrorFigures } from "./mirror-figures.ts";
-import { Once } from "./mirror-once.ts";
+import type { Once } from "./mirror-once.ts";
 import type { MirrorTags } from "./mirror-tags.ts";
 import { asUpstreamError, isOutOfReach } from "./mirror-upstream.ts";
 import { Recent } from "./recent.ts";
@@ -27,6 +27,8 @@ export interface Shared {
   readonly cache: MirrorCache;
   readonly downloads: Downloads;
   readonly figures: MirrorFigures;
+  /** Those on their way: several tags and clients may want one at a time. */
+  readonly manifests: Once<Descriptor>;
   readonly tags: MirrorTags;
   /** For work that goes on when the client who asked first has gone. */
   readonly lifetime: Call;
@@ -67,21 +69,15 @@ async function readOnly(): Promise<never> {
   throw new RegistryError("read-only", "this registry mirrors others: push there");
 }
 
-/** Manifests on their way: several names and clients may want one at a time. */
-const keeping = new WeakMap<Shared, Once<Descriptor>>();
-
 class Mirrored {
   readonly #name: string;
   readonly #upstream: Store;
   readonly #shared: Shared;
-  readonly #keeping: Once<Descriptor>;
 
   constructor(name: string, upstream: Store, shared: Shared) {
     this.#name = name;
     this.#upstream = upstream;
     this.#shared = shared;
-    this.#keeping = keeping.get(shared) ?? new Once();
-    keeping.set(shared, this.#keeping);
   }
 
   tag(tag: string, call: Call): Promise<Descriptor> {
@@ -209,7 +205,7 @@ class Mirrored {
 
   /** Fetches a manifest, where it is not here. */
   #keep(d: Descriptor): Promise<Descriptor> {
-    return this.#keeping.run(`${this.#name}@${d.digest}`, async () => {
+    return this.#shared.manifests.run(`${this.#name}@${d.digest}`, async () => {
       const { cache, lifetime, local } = this.#shared;
       if ((await this.#local(d.digest)) !== undefined) return d;
       const { bytes, view } = await this.#ask(() => readManifest(this.#upstream, d, lifetime));

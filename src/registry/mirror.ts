@@ -8,6 +8,7 @@ import { RegistryError } from "./errors.ts";
 import { openMirrorCache } from "./mirror-cache.ts";
 import { Downloads } from "./mirror-downloads.ts";
 import { MirrorFigures } from "./mirror-figures.ts";
+import { Once } from "./mirror-once.ts";
 import { mirrorRepository, type Shared } from "./mirror-repository.ts";
 import { MirrorTags } from "./mirror-tags.ts";
 import { type Upstream, upstreamsOf } from "./mirror-upstream.ts";
@@ -72,6 +73,7 @@ export async function openMirror(local: Backing, options: MirrorOptions, dir?: s
     local,
     cache,
     figures,
+    manifests: new Once(),
     downloads: new Downloads(local, cache, figures, lifetime),
     tags: new MirrorTags({
       freshFor: options.freshFor ?? FRESH_FOR,
@@ -114,6 +116,7 @@ export async function openMirror(local: Backing, options: MirrorOptions, dir?: s
       ended.abort();
       await shared.downloads[Symbol.asyncDispose]();
       await shared.tags[Symbol.asyncDispose]();
+      await shared.manifests.settled();
       await cache[Symbol.asyncDispose]();
     },
   };
