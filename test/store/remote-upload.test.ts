@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { fromBytes, quietCall } from "../../src/base/index.ts";
-import { type Digest, digestOf, MediaType } from "../../src/oci/index.ts";
+import type { Digest } from "../../src/oci/index.ts";
 import { codeOf, someBytes } from "../contract/store.ts";
-import { peer, refuse, reply } from "./remote-peer.ts";
+import { refuse, reply } from "./remote-peer.ts";
 import {
   atMost,
   begins,
@@ -204,29 +204,4 @@ test("a registry that takes content named by sha512 and does not keep it is told
   });
   await using store = registry.store();
   assert.equal(await codeOf(store.put({ ...blob, digest }, source(true), call)), "unsupported");
-});
-
-test("a registry that does not know a blob yet is asked once more to take the manifest", async () => {
-  const manifest = Buffer.from("{}");
-  const m = { mediaType: MediaType.manifest, digest: digestOf(manifest), size: 2 };
-  for (const [failing, code] of [
-    [1, "none"],
-    [2, "not-found"],
-  ] as const) {
-    let n = 0;
-    await using registry = await peer((_seen, response) =>
-      n++ < failing ? refuse(response, 404, "MANIFEST_BLOB_UNKNOWN") : reply(response, 201),
-    );
-    assert.equal(await codeOf(registry.open().put(m, fromBytes(manifest), call)), code);
-    assert.equal(n, 2);
-  }
-});
-
-test("a registry that changes a manifest is told", async () => {
-  const manifest = Buffer.from("{}");
-  const m = { mediaType: MediaType.manifest, digest: digestOf(manifest), size: 2 };
-  await using registry = await peer((_seen, response) =>
-    reply(response, 201, { "docker-content-digest": blob.digest }),
-  );
-  assert.equal(await codeOf(registry.open().put(m, fromBytes(manifest), call)), "digest-mismatch");
 });
