@@ -8,17 +8,19 @@ import { programFor } from "../../src/cli/program.ts";
 import { startRegistry } from "../../src/registry/index.ts";
 import { imgvol } from "./imgvol.ts";
 
-// docs/registry.md says what is so.
+// docs/registry.md says what is so, and docs/mirrors-and-certificates.md.
 
-const page: string = await readFile(join(import.meta.dirname, "../../docs/registry.md"), "utf8");
+const docs = join(import.meta.dirname, "../../docs");
+const page: string = await readFile(join(docs, "registry.md"), "utf8");
+const mirrors: string = await readFile(join(docs, "mirrors-and-certificates.md"), "utf8");
 
-/** Every command line of the page: in the blocks of a shell, and in the service's file. */
-const lines: readonly string[] = [...page.matchAll(/^```(?:sh|ini)\n([\s\S]*?)^```$/gm)]
+/** Every command line of the pages: in the blocks of a shell, and in the service's file. */
+const lines: readonly string[] = [...`${page}\n${mirrors}`.matchAll(/^```(?:sh|ini)\n([\s\S]*?)^```$/gm)]
   .flatMap(([, block = ""]) => block.replaceAll(/\\\n\s*/g, "").split("\n"))
   .map((line) => line.replace(/^ExecStart=\S*\//, ""))
   .filter((line) => line.startsWith("imgvol "));
 
-test("each line of the page is understood", async () => {
+test("each line of the pages is understood", async () => {
   assert.ok(lines.length >= 7, lines.join("\n"));
   for (const line of lines) {
     const words = line.split(/\s+/).slice(1);
@@ -52,7 +54,7 @@ test("the lines that end by themselves work, on a registry with an image", async
 test("the page's tables name every metric and every field of the log, and no metric that is not there", async () => {
   const log: string[] = [];
   await using registry = await startRegistry(
-    { host: "127.0.0.1", port: 0, accessLog: (line) => log.push(line) },
+    { host: "127.0.0.1", port: 0, mirror: { upstreams: ["x.example"] }, accessLog: (line) => log.push(line) },
     quietCall(),
   );
   await (await fetch(`${registry.url}/v2/`)).text();
