@@ -119,8 +119,8 @@ export class UploadSession {
 
   async #patch(call: Call): Promise<void> {
     const rest = this.#rest;
-    if (this.#offset > 0) this.#resumed ||= !this.#sure;
-    if (rest === 0 || (rest === Number.POSITIVE_INFINITY && !this.#sure)) return this.#probe(call);
+    const uncertain = rest === Number.POSITIVE_INFINITY && !this.#sure && this.#least <= LARGEST_PROBE;
+    if (rest === 0 || uncertain) return this.#probe(call);
     const length = Math.min(rest, this.#chunk);
     const headers: Record<string, string> = { ...BINARY };
     if (rest !== Number.POSITIVE_INFINITY) {
@@ -140,7 +140,7 @@ export class UploadSession {
    * whose length nobody knows is continued by a small piece with one: where that fits, the rest fits behind it.
    */
   async #probe(call: Call): Promise<void> {
-    const size = Math.max(PROBE, this.#least <= LARGEST_PROBE ? this.#least : 0);
+    const size = Math.max(PROBE, Math.min(this.#least, LARGEST_PROBE));
     const piece = await collect(this.#feed.piece(this.#offset, size, call), size, "a chunk");
     if (piece.length === 0) return;
     const range = { "content-range": `${this.#offset}-${this.#offset + piece.length - 1}` };
@@ -157,7 +157,7 @@ export class UploadSession {
     const response = await this.#path.host.once({ ...asked, headers, body }, call);
     await discard(response);
     this.#accepted = response.status === 201;
-    this.location = locationOf(response, this.#path.host);
+    this.#moveTo(response);
     const arrived = arrivedIn(response);
     if (arrived !== undefined && arrived < this.#feed.at) throw new Behind();
     this.#offset = this.#feed.at;
@@ -181,6 +181,12 @@ export class UploadSession {
     patience.reached(arrived);
     this.#offset = arrived;
     this.#sure = false;
+    this.#resumed = true;
+    this.#moveTo(response);
+  }
+
+  /** An answer may name another place for the next request; where it names none, that stays. */
+  #moveTo(response: Response): void {
     if (response.headers.has("location")) this.location = locationOf(response, this.#path.host);
   }
 

@@ -48,6 +48,19 @@ const ways: readonly [string, Misbehaviour, "ingest" | "ingest sized" | "put", s
     ["POST uploads/", "PATCH /up/1", "PATCH /up/1", "PUT /up/1"],
   ],
   [
+    "where only POST says where it goes on",
+    {
+      PATCH: [
+        async (request, response, upload) => {
+          for await (const chunk of request) upload.bytes = Buffer.concat([upload.bytes, chunk as Buffer]);
+          reply(response, 202);
+        },
+      ],
+    },
+    "ingest",
+    ["POST uploads/", "PATCH /up/1", "PUT /up/1"],
+  ],
+  [
     "without PATCH: the source is read once for its digest",
     { PATCH: [status(405)] },
     "ingest",
