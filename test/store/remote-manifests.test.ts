@@ -39,6 +39,17 @@ for (const [name, behave, asked] of resolvers) {
   });
 }
 
+test("resolve: a manifest whose answer is cut is asked for again", async () => {
+  let asked = 0;
+  await using registry = await peer((seen, response, socket) => {
+    if (seen.method === "HEAD") return reply(response, 405);
+    if (asked++ > 0) return reply(response, 200, asManifest, manifest);
+    response.writeHead(200, { ...asManifest, "content-length": m.size });
+    response.write(manifest.subarray(0, 5), () => socket.destroy());
+  });
+  assert.deepEqual(await registry.open().resolve("v1", call), m);
+});
+
 const other = digestOf(Buffer.from("other"));
 const manifestFailures: readonly [string, string, Behaviour, string][] = [
   [
