@@ -104,6 +104,7 @@ test("the list and a repository's page: tags, digests, sizes, platforms, ages, a
   await using registry = await team();
   const created = new Date(Date.now() - 3 * 86_400_000).toISOString();
   const config = JSON.stringify({
+    variant: `v8\u202e${"x".repeat(300)}`,
     os: "linux",
     architecture: MARKUP,
     created,
@@ -115,6 +116,7 @@ test("the list and a repository's page: tags, digests, sizes, platforms, ages, a
   assert.match(list, /<li>1\.10<\/li><li>1\.9<\/li>/);
   assert.match(list, /3 days ago/);
   assert.match(list, /linux\/&quot;&gt;&lt;script&gt;/);
+  assert.match(list, /v8\\u\{202e\}x+… \(\d+ more characters\)/);
   const own = await page(registry, "/r/team/agent");
   assert.ok(own.includes(`reference: ${new URL(registry.url).host}/team/agent:1.10@${digest}`));
   assert.match(own, /2 tags/);
