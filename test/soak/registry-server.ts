@@ -15,6 +15,7 @@ export class KillableRegistry implements AsyncDisposable {
   #said = "";
   #peak = 0;
   #ending = false;
+  #disposed = false;
 
   private constructor(folder: string, port: number) {
     this.#folder = folder;
@@ -50,7 +51,7 @@ export class KillableRegistry implements AsyncDisposable {
   }
 
   async startAgain(): Promise<void> {
-    for (let attempt = 0; ; attempt++) {
+    for (let attempt = 0; !this.#disposed; attempt++) {
       const args = ["registry", "serve", "--listen", this.host, "--dir", this.#folder];
       // As the launcher sets it (docs/adr/0005).
       const child = spawn(process.execPath, ["--semi-space-growth-factor=1", main, ...args], {
@@ -66,6 +67,7 @@ export class KillableRegistry implements AsyncDisposable {
         this.#child = child;
         this.#said += said;
         this.#ending = false;
+        if (this.#disposed) await this.#end("SIGTERM");
         return;
       }
       // A garbage collection that found no server may have the folder for a moment.
@@ -87,6 +89,7 @@ export class KillableRegistry implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
     await this.#end("SIGTERM");
   }
 

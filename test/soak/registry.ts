@@ -96,10 +96,15 @@ class Soak {
       this.#measure(),
       this.#kill(kills).finally(() => this.#stop.abort()),
     ];
+    const whole = Promise.all(work.map((one) => one.catch((error: unknown) => this.#fail(error))));
     try {
-      // The first that fails ends all.
-      await Promise.all(work.map((one) => one.catch((error: unknown) => this.#fail(error))));
+      await whole;
       await this.#checkAll();
+    } catch (error) {
+      // The first that fails ends all: nobody waits for a server that has gone for good.
+      await this.#server[Symbol.asyncDispose]();
+      await Promise.allSettled(work);
+      throw error;
     } finally {
       for (const store of this.#stores.values()) await store[Symbol.asyncDispose]();
       this.#network[Symbol.dispose]();
