@@ -102,6 +102,8 @@ async function exchange(
     noDelay: true,
     onread: { buffer: Buffer.allocUnsafe(MIB), callback: (count, buffer) => reader.take(count, buffer) },
   });
+  // Told where it is met: by the write, or by the answer that is not whole.
+  socket.on("error", () => {});
   try {
     await once(socket, "connect");
     const fields = Object.entries({ Host: host, Connection: "close", ...headers }).map(

@@ -41,6 +41,15 @@ const soaks: readonly Soak[] = [
     },
   },
   {
+    name: "kill-archive",
+    sample: 8,
+    full: 100,
+    async run(count, seed) {
+      const { rounds, kept, swept } = await killWriters(count, seed, "archive");
+      return [`${rounds} rounds of two writers; ${kept} tags kept, leftovers swept in ${swept} rounds`];
+    },
+  },
+  {
     name: "kill-unpack",
     sample: 20,
     full: 200,

@@ -24,7 +24,7 @@ export function fromBytes(bytes: Uint8Array): ByteSource {
   };
 }
 
-/** A source over a file, {@link CHUNK} bytes at a time: the next are read while the last are being worked on. */
+/** A source over a file, at most 1 MiB at a time: the next bytes are read while the last are being worked on. */
 export function fromFile(path: string, size?: number): ByteSource {
   return {
     ...(size === undefined ? {} : { size }),

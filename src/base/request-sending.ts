@@ -6,8 +6,12 @@ import type { IdleTimer } from "./idle.ts";
 /** What a request sends: nothing, bytes, or a stream of them that is read once. */
 export type Body = AsyncIterable<Uint8Array> | Uint8Array | undefined;
 
-/** Handed to the system at a time, so that a slow line, too, takes one within an idle timeout. */
-const SLICE = 128 * 1024;
+/** How much is handed to the system at first: a slow line, too, takes it within an idle timeout. Then as much as goes fast. */
+const SLICE = 64 * 1024;
+const LARGEST_SLICE = 1024 * 1024;
+/** Milliseconds. */
+const FAST = 250;
+const SLOW = 5_000;
 /** How long a source may take to close before we go on without it. */
 const CLOSING = 500;
 
@@ -17,6 +21,7 @@ export class Sending {
   readonly #idle: IdleTimer;
   /** How many bytes were promised and not sent yet; undefined where none were. */
   #left: number | undefined;
+  #slice: number = SLICE;
   #stopped = false;
   #complete = false;
   #wake: (() => void) | undefined;
@@ -91,14 +96,19 @@ export class Sending {
 
   /** Ends when the bytes were handed to the system, not before: the source may reuse its buffer after that. */
   async #write(chunk: Uint8Array): Promise<void> {
-    for (let at = 0; at < chunk.length && !this.#stopped; at += SLICE) {
-      const slice = chunk.subarray(at, at + SLICE);
+    for (let at = 0; at < chunk.length && !this.#stopped; ) {
+      const slice = chunk.subarray(at, at + this.#slice);
+      const began = performance.now();
       this.#idle.wait();
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
         this.#request.write(slice, () => resolve());
       });
       this.#idle.rest(slice.length);
+      at += slice.length;
+      const took = performance.now() - began;
+      if (took < FAST) this.#slice = Math.min(this.#slice * 2, LARGEST_SLICE);
+      else if (took > SLOW) this.#slice = Math.max(this.#slice / 2, SLICE);
     }
   }
 }

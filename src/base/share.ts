@@ -1,14 +1,14 @@
-import { CHUNK } from "./chunk.ts";
-
 /** What the buffers of all transfers together may take, about. */
-const BUDGET = 64 * 1024 * 1024;
+const BUDGET = 48 * 1024 * 1024;
+/** From here on nothing is gained: most of the time goes into waking threads and moving bytes, and less of it into the first. */
+const MOST = 1024 * 1024;
 const LEAST = 64 * 1024;
 
 let underway = 0;
 
 /**
  * A transfer's share of memory: how large each of its two buffers may be, of which one is filled while the other is emptied.
- * From 65 transfers on they get smaller: the more clients a server has, the slower each is, and memory hardly grows.
+ * From 25 transfers on they get smaller: the more clients a server has, the slower each is, and memory hardly grows.
  */
 export class Share implements Disposable {
   /** In bytes. */
@@ -16,7 +16,7 @@ export class Share implements Disposable {
 
   constructor() {
     underway++;
-    this.size = Math.min(CHUNK, Math.max(LEAST, Math.floor(BUDGET / 2 / underway)));
+    this.size = Math.min(MOST, Math.max(LEAST, Math.floor(BUDGET / 2 / underway)));
   }
 
   [Symbol.dispose](): void {

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { ImgvolError } from "../base/index.ts";
 import type { Limits, MirrorOptions } from "../registry/index.ts";
 import type { TlsFlags } from "./certificate.ts";
 import { given, parseAge, parseCount, parseSize, repeated } from "./flag-values.ts";
@@ -50,6 +51,20 @@ export function addServeFlags(command: Command): void {
     .option("--drain <time>", "/healthz says 503 so long before that", "0s")
     .optionsGroup("Options:")
     .option("--json", "the address as JSON");
+}
+
+/** @throws ImgvolError `flag-invalid` where a flag stands without the one that it is about */
+export function checkPairs(flags: ServeFlags): void {
+  for (const [flag, given, needed, there] of [
+    ["--anonymous-pull", flags.anonymousPull, "--htpasswd", flags.htpasswd],
+    ["--mirror-size", flags.mirrorSize, "--mirror", flags.mirror],
+  ] as const) {
+    if (given === undefined || there !== undefined) continue;
+    throw new ImgvolError("flag-invalid", `${flag} says nothing without ${needed}`, {
+      hint: `add ${needed}, or leave ${flag} out`,
+      wrongUse: true,
+    });
+  }
 }
 
 /** @throws ImgvolError `flag-invalid` */

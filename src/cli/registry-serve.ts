@@ -6,7 +6,7 @@ import { tlsFiles } from "./certificate.ts";
 import { given } from "./flag-values.ts";
 import type { Io } from "./io.ts";
 import { parseListen, untilStopped } from "./listen.ts";
-import { addServeFlags, limitsOf, mirrorOf, type ServeFlags, timesOf } from "./registry-flags.ts";
+import { addServeFlags, checkPairs, limitsOf, mirrorOf, type ServeFlags, timesOf } from "./registry-flags.ts";
 import { examples, type Run } from "./verb.ts";
 import { version } from "./version-number.ts";
 
@@ -26,6 +26,7 @@ export function serve(command: Command, run: Run): void {
 }
 
 async function serving(io: Io, flags: ServeFlags): Promise<number> {
+  checkPairs(flags);
   const say = (sentence: string): void => io.complain(printable(sentence));
   await using log = flags.accessLog === undefined ? undefined : await openAccessLog(flags.accessLog, say);
   await using registry = await startRegistry(

@@ -2,18 +2,21 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   asDiskError,
   BaseError,
   type Call,
   collect,
   discard,
+  isTemporary,
+  isTemporaryFailure,
   makeFolder,
   type Network,
+  Patience,
   printable,
   type Response,
   requestFollowing,
+  retryAfter,
 } from "../base/index.ts";
 import { SourceError } from "./source-errors.ts";
 import { workspace } from "./source-workspace.ts";
@@ -37,7 +40,6 @@ export interface Checksum {
 /** Larger than any agent. */
 const LARGEST = 1024 * 1024 * 1024;
 const ATTEMPTS = 4;
-const TRANSIENT: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
 
 /**
  * A file by its checksum: from the cache, else downloaded into it. What is returned was hashed in this call.
@@ -102,21 +104,33 @@ export async function hashFile(
   return hash.digest("hex");
 }
 
-/** Asks again, a little later each time, where the answer may be another one. */
+/** Asks again, later each time and not before the server wants it, where the answer may be another one. */
 async function retried<T>(origin: Origin, call: Call, read: (response: Response) => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
+  const patience = new Patience({ attempts: ATTEMPTS });
+  for (;;) {
     try {
       return await read(await ask(origin, call));
     } catch (error) {
-      if (attempt === ATTEMPTS || !isTransient(error)) throw error;
-      await sleep(250 * 2 ** attempt, undefined, { signal: call.signal });
+      const busy = error instanceof Busy ? error : undefined;
+      if (busy === undefined && !isTemporaryFailure(error)) throw error;
+      await patience.afterFailure(error, call, busy?.retryAfter, ({ wait, asked }) => {
+        if (asked === undefined || wait < 2_000) return;
+        call.progress?.say(`${origin.url.host} asks to wait ${Math.ceil(wait / 1000)} s`);
+      });
     }
   }
 }
 
-function isTransient(error: unknown): boolean {
-  if (error instanceof SourceError) return error.code === "payload-unavailable";
-  return error instanceof BaseError && (error.code === "connection-failed" || error.code === "timeout");
+/** A server that may well answer later. */
+class Busy extends SourceError {
+  /** What it asks to wait for, in milliseconds. */
+  readonly retryAfter: number | undefined;
+
+  constructor(said: string, wait: number | undefined) {
+    const when = wait === undefined ? "later" : `in ${Math.ceil(wait / 1000)} s`;
+    super("payload-unavailable", said, { hint: `try again ${when}` });
+    this.retryAfter = wait;
+  }
 }
 
 async function ask({ url, headers, network }: Origin, call: Call): Promise<Response> {
@@ -134,7 +148,7 @@ async function ask({ url, headers, network }: Origin, call: Call): Promise<Respo
       hint: "check the credentials in settings.xml or .npmrc, and the proxy",
     });
   }
-  if (TRANSIENT.has(status)) throw new SourceError("payload-unavailable", said, { hint: "try again later" });
+  if (isTemporary(status)) throw new Busy(said, retryAfter(response.headers));
   throw new SourceError("payload-missing", said);
 }
 

@@ -15,8 +15,8 @@ export interface Backing extends AsyncDisposable {
   create(name: string, call: Call): Promise<Repository>;
   /** Takes a repository away in which nothing is, and nobody. @returns whether it went */
   discard(repository: Repository, call: Call): Promise<boolean>;
-  /** The names of all repositories, in lexical order. */
-  names(call: Call): AsyncIterable<string>;
+  /** The names of all repositories, in lexical order; those that may have a blob, in any, where one is given. */
+  names(call: Call, having?: Digest): AsyncIterable<string>;
   /**
    * Gives `to` a blob of `from` without copying its bytes; false where that cannot be, and the bytes must be copied.
    */

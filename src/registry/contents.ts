@@ -12,9 +12,14 @@ export interface Contents {
   record(digest: Digest): Promise<WrittenRecord | undefined>;
   blobs(call: Call): AsyncIterable<Lying>;
   lying(digest: Digest): Promise<Lying | undefined>;
+  /**
+   * Before the content of a manifest goes: its record stays for a day, as a sign that it was here. An index that names it comes
+   * later than its push, and must not be taken without it.
+   */
+  bury(digest: Digest): Promise<void>;
   /** Takes away content that the index does not name. Nothing there is no error. */
   remove(digest: Digest): Promise<void>;
-  /** What a crash left: records without content, referrers without a record, unfinished files. Each is removed by its name. */
+  /** What a crash left, or a collection long ago: records without content, referrers without a record, unfinished files. Each is removed by its name. */
   leftovers(call: Call): AsyncIterable<string>;
   /** Removes the unfinished content of writers that were killed. */
   sweepWriters(call: Call): Promise<void>;

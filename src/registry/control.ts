@@ -161,7 +161,8 @@ async function connected(path: string): Promise<Socket | undefined> {
   return await new Promise((done, failed) => {
     const socket = connect({ path });
     socket.once("error", (error) => {
-      if (errno(error) === "ENOENT" || errno(error) === "ECONNREFUSED") done(undefined);
+      // Reset: it was killed while we waited for it to take us.
+      if (["ENOENT", "ECONNREFUSED", "ECONNRESET"].includes(errno(error) ?? "")) done(undefined);
       else failed(error);
     });
     socket.once("connect", () => {

@@ -12,6 +12,9 @@ import { SpoolFolder } from "./folder-spool.ts";
 import { Gate } from "./gate.ts";
 import { Recent } from "./recent.ts";
 
+/** What has it is a repository. */
+const MARKER = join("_layout", "oci-layout");
+
 /**
  * Repositories in a folder, each an OCI image layout of its own, `DIR/NAME/_layout`, that every tool can read. No part
  * of a repository's name begins with `_`, so ours never meets theirs. One server at a time.
@@ -83,8 +86,12 @@ export async function folderBacking(dir: string): Promise<Backing> {
         }),
       );
     },
-    async *names() {
-      yield* (await namesBelow(root, "")).sort();
+    async *names(call, having) {
+      // Not even opened: there may be thousands.
+      if (having !== undefined) return yield* namesBelow(root, blobIn(having), call);
+      const names: string[] = [];
+      for await (const name of namesBelow(root, MARKER, call)) names.push(name);
+      yield* names.sort();
     },
     link: (to, from, digest) => hardLink(blobAt(root, from, digest), blobAt(root, to, digest)),
     spool: (upload) => spools.make(upload),
@@ -118,7 +125,7 @@ async function takeOver(root: string, uploads: string): Promise<AsyncDisposable>
   }
   if (held !== undefined) return held;
   throw new RegistryError("registry-locked", `another registry serves the folder ${root}`, {
-    hint: "end it first, or give this one a folder of its own",
+    hint: "end it first, or wait for the gc that runs there, or give this one a folder of its own",
   });
 }
 
@@ -131,12 +138,12 @@ async function bootId(): Promise<string | undefined> {
 }
 
 async function isRepository(home: string): Promise<boolean> {
-  return await exists(join(home, "_layout", "oci-layout"));
+  return await exists(join(home, MARKER));
 }
 
 /** The marker first: what is left of it by a crash is no repository, and the next to be made there takes it over. */
 async function removeRepository(root: string, home: string): Promise<void> {
-  await rm(join(home, "_layout", "oci-layout"), { force: true });
+  await rm(join(home, MARKER), { force: true });
   for (const name of ["_layout", "_manifests", "_referrers"]) {
     await rm(join(home, name), { recursive: true, force: true });
   }
@@ -152,7 +159,11 @@ async function removeRepository(root: string, home: string): Promise<void> {
 }
 
 function blobAt(root: string, { name }: Repository, digest: Digest): string {
-  return join(root, name, "_layout", "blobs", ...digest.split(":"));
+  return join(root, name, blobIn(digest));
+}
+
+function blobIn(digest: Digest): string {
+  return join("_layout", "blobs", ...digest.split(":"));
 }
 
 /** Moves a checked and synced file to where blobs are; false over two file systems. */

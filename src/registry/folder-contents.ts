@@ -1,14 +1,23 @@
 import type { Stats } from "node:fs";
-import { readFile, rm, rmdir, stat } from "node:fs/promises";
+import { readFile, rm, rmdir, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { type Call, errno } from "../base/index.ts";
 import { type Digest, isDigest, isObject, StoreError } from "../oci/index.ts";
 import { sweepLayout } from "../store/index.ts";
 import type { Contents, Lying, Named, WrittenRecord } from "./contents.ts";
-import { isUnfinishedRecord, namesIn, readRecord, recordAt, referrersAt } from "./folder-records.ts";
+import {
+  folderRecords,
+  isUnfinishedRecord,
+  namesIn,
+  readRecord,
+  recordAt,
+  referrersAt,
+} from "./folder-records.ts";
 
 /** image-spec, annotations.md: the tag of an entry in a layout's index.json. */
 const REF_NAME = "org.opencontainers.image.ref.name";
+/** How long a collected manifest's record is a sign of it: longer than the push of an index. */
+const BURIED_MS = 24 * 60 * 60_000;
 const ALGORITHMS = ["sha256", "sha512"] as const;
 
 /** The files of a repository in a folder. */
@@ -59,6 +68,11 @@ export class FolderContents implements Contents {
     return { digest, size, since: mtimeMs, file: `${dev}:${ino}`, names: nlink };
   }
 
+  async bury(digest: Digest): Promise<void> {
+    const now = new Date();
+    await utimes(recordAt(this.#home, digest), now, now);
+  }
+
   async remove(digest: Digest): Promise<void> {
     await rm(this.#blob(digest), { force: true });
   }
@@ -91,8 +105,11 @@ export class FolderContents implements Contents {
   async removeLeftover(name: string): Promise<boolean> {
     if (!(await this.#isLeft(name))) return false;
     const path = join(this.#home, name);
+    const [kind, ...parts] = name.split("/");
+    const digest = parts.join(":");
     try {
-      if ((await stat(path)).isDirectory()) await rmdir(path);
+      if (kind === "_manifests" && isDigest(digest)) await folderRecords(this.#home).delete(digest);
+      else if ((await stat(path)).isDirectory()) await rmdir(path);
       else await rm(path);
       return true;
     } catch (error) {
@@ -102,13 +119,14 @@ export class FolderContents implements Contents {
     }
   }
 
-  /** A record without content, a referrer without a record, a subject without referrers, or half of a record. */
+  /** A record without content for long, a referrer without a record, a subject without referrers, or half of a record. */
   async #isLeft(name: string): Promise<boolean> {
     const [kind, algorithm, hex = "", referrer] = name.split("/");
     const digest = `${algorithm}:${hex}`;
     if (kind === "_manifests") {
-      if (isDigest(digest)) return (await fileAt(this.#blob(digest))) === undefined;
-      return isUnfinishedRecord(hex);
+      if (!isDigest(digest)) return isUnfinishedRecord(hex);
+      const age = Date.now() - ((await fileAt(join(this.#home, name)))?.mtimeMs ?? 0);
+      return age > BURIED_MS && (await fileAt(this.#blob(digest))) === undefined;
     }
     if (!isDigest(digest)) return false;
     if (referrer === undefined) return (await namesIn(referrersAt(this.#home, digest))).length === 0;
@@ -122,8 +140,9 @@ export class FolderContents implements Contents {
   }
 }
 
-/** Whether nothing is in a repository that anybody put there. */
+/** Whether nothing is in a repository that anybody put there, nor a sign that it was. */
 export async function isBare(home: string): Promise<boolean> {
+  if ((await new FolderContents(home).recorded()).length > 0) return false;
   for (const algorithm of await namesIn(join(home, "_layout", "blobs"))) {
     if ((await namesIn(join(home, "_layout", "blobs", algorithm))).length > 0) return false;
   }

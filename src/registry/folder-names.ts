@@ -1,19 +1,27 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { errno, exists } from "../base/index.ts";
+import { type Call, errno, exists } from "../base/index.ts";
 
-/** The repositories below a folder, in no order. One that is going away meanwhile is left out. */
-export async function namesBelow(folder: string, prefix: string): Promise<string[]> {
-  const names: string[] = [];
+/**
+ * The repositories below a folder that have a file, in no order. One that is going away meanwhile is left out.
+ * @param file below a repository's home
+ */
+export async function* namesBelow(
+  folder: string,
+  file: string,
+  call: Call,
+  prefix = "",
+): AsyncIterable<string> {
+  call.signal.throwIfAborted();
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     if (errno(error) === "ENOENT") return [];
     throw error;
   });
   for (const entry of entries) {
     if (!entry.isDirectory() || entry.name.startsWith("_")) continue;
+    const home = join(folder, entry.name);
     const name = `${prefix}${entry.name}`;
-    if (await exists(join(folder, entry.name, "_layout", "oci-layout"))) names.push(name);
-    names.push(...(await namesBelow(join(folder, entry.name), `${name}/`)));
+    if (await exists(join(home, file))) yield name;
+    yield* namesBelow(home, file, call, `${name}/`);
   }
-  return names;
 }

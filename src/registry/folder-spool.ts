@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { asDiskError, CHUNK, errno } from "../base/index.ts";
+import { asDiskError, CHUNK, errno, release } from "../base/index.ts";
 import { type Digest, isRepository } from "../oci/index.ts";
 import type { Repository, Spool, Unfinished, Upload } from "./backing.ts";
 
@@ -145,10 +145,16 @@ class FileSpool implements Spool {
     for (let at = offset; at < this.size; ) {
       signal.throwIfAborted();
       const want = Math.min(CHUNK, this.size - at);
-      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(want), 0, want, at);
-      if (bytesRead === 0) return;
-      at += bytesRead;
-      yield buffer.subarray(0, bytesRead);
+      const buffer = Buffer.allocUnsafeSlow(want);
+      try {
+        const { bytesRead } = await file.read(buffer, 0, want, at);
+        if (bytesRead === 0) return;
+        at += bytesRead;
+        yield buffer.subarray(0, bytesRead);
+      } finally {
+        // A mirror has many readers at one time.
+        release(buffer);
+      }
     }
   }
 

@@ -78,10 +78,10 @@ export class Marks {
   async #isWanted(digest: Digest, call: Call): Promise<boolean> {
     const { untagged, since } = this.#keeping;
     if (!untagged || this.#live.has(digest) || this.#repository.recent.since(digest, since)) return true;
-    const written = (await this.#contents.record(digest))?.written ?? Number.NEGATIVE_INFINITY;
     const came = (await this.#contents.lying(digest))?.since;
-    // A record without content says nothing.
+    // A record without content.
     if (came === undefined) return false;
+    const written = (await this.#contents.record(digest))?.written ?? Number.NEGATIVE_INFINITY;
     if (Math.max(written, came) > since) return true;
     if (!this.#subjects.has(digest)) {
       this.#subjects.set(digest, (await this.#read(digest, call))?.subject?.digest);

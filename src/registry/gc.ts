@@ -94,6 +94,7 @@ class Collection {
     call: Call,
   ): Promise<boolean> {
     if (!this.#dryRun) return await this.#backing.discard(repository, call);
+    if ((await contents.recorded()).length > 0) return false;
     return (await contents.named(call)).every(({ digest }) => gone.has(digest));
   }
 
@@ -156,19 +157,18 @@ class Collection {
   }
 }
 
-/** The content first, then its record: as every delete does. */
 async function remove(
   digest: Digest,
   size: number,
-  { store, manifests }: Repository,
+  { store }: Repository,
   contents: Contents,
   marks: Marks,
   call: Call,
 ): Promise<void> {
+  if (marks.isRecorded(digest)) await contents.bury(digest);
   const d = { mediaType: "application/octet-stream", digest, size };
   if (marks.isNamed(digest)) await store.can.delete?.delete(d, call);
   else await contents.remove(digest);
-  if (marks.isRecorded(digest)) await manifests.delete(digest);
 }
 
 async function isThere(backing: Backing, name: string, call: Call): Promise<boolean> {

@@ -13,12 +13,12 @@ import { Sessions } from "./sessions.ts";
 export interface RegistryOptions {
   /** Refuse every request that would change something. */
   readonly readOnly?: boolean;
-  /** Told of failures that are the server's own; clients see a 500 without the reason. */
   /** What uploads may take. */
   readonly limits?: Limits;
   /** Take image manifests whose config or layers are not there, as a registry of some layers only does. */
   readonly sparse?: boolean;
   readonly clock?: Clock;
+  /** Told of failures that are the server's own; clients see a 500 without the reason. */
   readonly onError?: (error: unknown, request: { readonly method: string; readonly path: string }) => void;
 }
 
@@ -97,7 +97,10 @@ function decoded(path: string): string {
   }
 }
 
+/** What was pushed is never shown as a page, whatever it looks like: it would be one of our own pages' origin. */
+const NO_PAGE = { "x-content-type-options": "nosniff" } as const;
+
 function finish(request: HttpRequest, answer: HttpResponse): HttpResponse {
-  const headers = { ...API_VERSION, ...answer.headers };
+  const headers = { ...API_VERSION, ...NO_PAGE, ...answer.headers };
   return request.method === "HEAD" ? { status: answer.status, headers } : { ...answer, headers };
 }

@@ -57,6 +57,7 @@ export async function putManifest(ask: Ask): Promise<HttpResponse> {
     // From the look at its content to the last tag: nothing of it goes meanwhile.
     await repository.gate.shared(async () => {
       if (read.kind === "manifest") await checkContent(read, repository, ask);
+      else await checkParts(read, repository, ask);
       repository.recent.note(digest);
       await repository.manifests.set(recordOf(read, d));
       await repository.store.put(d, fromBytes(bytes), call);
@@ -120,8 +121,8 @@ function contentType({ request }: Ask): string | undefined {
 }
 
 /**
- * Everything an image needs must be there before it can be pulled, unless the registry is sparse. Left out: layers that are not distributed, the
- * subject, and an index's manifests (a copy of some platforms only is a valid index).
+ * Everything an image needs must be there before it can be pulled, unless the registry is sparse. Left out: layers that are
+ * not distributed, the subject, and an index's manifests (a copy of some platforms only is a valid index).
  */
 async function checkContent(
   manifest: Manifest,
@@ -143,6 +144,24 @@ async function checkContent(
         `${d.digest} has ${found.size} bytes, the manifest says ${d.size}`,
       );
     }
+  }
+}
+
+/**
+ * An index may name manifests that were never here. One that was, and was collected before the index came, has to be pushed
+ * again: whoever pushes believes that it is there.
+ */
+async function checkParts(index: Index, repository: Repository, { call }: Ask): Promise<void> {
+  for (const { digest } of index.manifests) {
+    if ((await repository.manifests.get(digest)) === undefined) continue;
+    if ((await findBlob(repository, digest, call)) !== undefined) continue;
+    throw new RegistryError(
+      "manifest-blob-unknown",
+      `${repository.name} has no manifest ${digest} any more`,
+      {
+        hint: "push it again before the index",
+      },
+    );
   }
 }
 

@@ -39,7 +39,11 @@ export function memoryBacking(): Backing {
       repositories.set(name, there);
       return there;
     },
-    discard: async () => false,
+    discard: ({ name, gate }) =>
+      gate.exclusive(async () => {
+        if (filled.has(name) || !gate.close()) return false;
+        return repositories.delete(name);
+      }),
     async *names() {
       yield* [...filled].sort();
     },

@@ -18,6 +18,8 @@ export interface Gauges {
   usage(): Promise<Usage>;
   /** Bytes that can still be stored; infinite where nobody can tell. */
   room(): Promise<number>;
+  /** Of a mirror. */
+  mirror?: (() => readonly Metric[]) | undefined;
 }
 
 /** What happened since the start. Nothing in it names a repository: names are for those who may pull, and have no bounds. */
@@ -55,7 +57,12 @@ export class Metrics {
     status: 200,
     headers: { "content-type": EXPOSITION, "cache-control": "no-store" },
     body: Buffer.from(
-      exposition([...this.#traffic(), ...(await this.#stored()), ...(await ofProcess(this.#gauges))]),
+      exposition([
+        ...this.#traffic(),
+        ...(await this.#stored()),
+        ...(this.#gauges.mirror?.() ?? []),
+        ...(await ofProcess(this.#gauges)),
+      ]),
     ),
   });
 

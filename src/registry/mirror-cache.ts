@@ -55,15 +55,20 @@ export async function openMirrorCache(local: Backing, options: CacheOptions): Pr
     database = await openDatabase(path);
   } catch (cause) {
     if (path === undefined) throw cause;
-    await rm(path, { force: true });
+    for (const file of [path, `${path}-wal`, `${path}-shm`]) await rm(file, { force: true });
     database = await openDatabase(path).catch((error: unknown) => {
       throw new RegistryError("folder-unusable", `cannot write ${path}`, { cause: error });
     });
   }
   const cache = new Cache(local, database, options.limit);
-  if (cache.isEmpty) await cache.count(options.prefixes);
-  await cache.makeRoom(0);
-  return cache;
+  try {
+    if (cache.isEmpty) await cache.count(options.prefixes);
+    await cache.makeRoom(0);
+    return cache;
+  } catch (error) {
+    await cache[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 async function openDatabase(path: string | undefined): Promise<DatabaseSync> {
@@ -122,6 +127,7 @@ class Cache implements MirrorCache {
   /** Takes up what a registry, or a mirror before its record was lost, left here. */
   async count(prefixes: readonly string[]): Promise<void> {
     const call = quietCall();
+    this.#database.exec("BEGIN");
     for await (const name of this.#local.names(call)) {
       if (!prefixes.some((prefix) => name.startsWith(`${prefix}/`))) continue;
       const repository = await this.#local.find(name, call);
@@ -129,6 +135,7 @@ class Cache implements MirrorCache {
         this.#insert.run(name, digest, size, Math.floor(since));
       }
     }
+    this.#database.exec("COMMIT");
     this.size = this.#sum();
   }
 
@@ -179,12 +186,13 @@ class Cache implements MirrorCache {
   }
 
   async #makeRoom(size: number): Promise<void> {
-    // What can never fit takes nothing with it.
-    if (size > this.#limit) return;
+    // What can never fit, or says so of itself, takes nothing with it.
+    const most = (await this.#local.room()) + this.size - SPARE;
+    if (size > Math.min(this.#limit, Math.max(most, 0))) return;
     this.#write();
     const oldest = this.#database.prepare("SELECT repository, digest, size FROM content ORDER BY used");
     let rows: Row[] | undefined;
-    while (!this.hasRoom(size) || (await this.#local.room()) < size + SPARE) {
+    while (!this.hasRoom(size) || (size > 0 && (await this.#local.room()) < size + SPARE)) {
       rows ??= oldest.all() as unknown as Row[];
       const row = rows.shift();
       if (row === undefined) return;
@@ -197,12 +205,17 @@ class Cache implements MirrorCache {
     const call = quietCall();
     const repository = await this.#local.find(name, call);
     if (repository === undefined) return this.#forget(row);
-    await repository.gate.exclusive(async () => {
+    const going = repository.gate.exclusive(async () => {
       // A reader may have come while we waited.
       if (this.#held.has(`${name}@${digest}`)) return;
       const found = await find(repository, digest, call);
       if (found !== undefined) await repository.store.can.delete?.delete(found, call);
       await repository.manifests.delete(digest);
+      this.#forget(row);
+    });
+    await going.catch((error: unknown) => {
+      if (!(error instanceof RegistryError && error.code === "name-unknown")) throw error;
+      // It went while we waited, with all that was in it.
       this.#forget(row);
     });
     // A repository of which nothing is left is not one to show.

@@ -4,6 +4,7 @@ import type { Descriptor, Digest, Store } from "../oci/index.ts";
 import { within } from "./ask.ts";
 import type { Backing, Repository, Spool } from "./backing.ts";
 import type { MirrorCache } from "./mirror-cache.ts";
+import type { MirrorFigures } from "./mirror-figures.ts";
 import { asUpstreamError } from "./mirror-upstream.ts";
 
 /** A reader who wants to begin further on than this behind what has come does not wait for it. */
@@ -17,15 +18,17 @@ const WORTH_WAITING = 16 * 1024 * 1024;
 export class Downloads implements AsyncDisposable {
   readonly #local: Backing;
   readonly #cache: MirrorCache;
+  readonly #figures: MirrorFigures;
   readonly #lifetime: Call;
   readonly #running = new Map<string, Promise<Download>>();
   readonly #underway = new Map<string, Descriptor>();
   /** Those whose spool is still there, and the end of each. */
   readonly #open = new Map<Download, Promise<void>>();
 
-  constructor(local: Backing, cache: MirrorCache, lifetime: Call) {
+  constructor(local: Backing, cache: MirrorCache, figures: MirrorFigures, lifetime: Call) {
     this.#local = local;
     this.#cache = cache;
+    this.#figures = figures;
     this.#lifetime = lifetime;
   }
 
@@ -71,7 +74,7 @@ export class Downloads implements AsyncDisposable {
     const spool = await this.#local.spool({ id: randomUUID(), name }, call);
     const download: Download = new Download(d, spool, () => this.#open.delete(download));
     const end = download
-      .run(upstream, () => this.#keep(name, d, download, call), call)
+      .run(this.#counted(upstream, d), () => this.#keep(name, d, download, call))
       .catch((error: unknown) => {
         if (!call.signal.aborted) call.progress?.say(`${name}@${d.digest}: ${messageOf(error)}`);
       })
@@ -79,6 +82,14 @@ export class Downloads implements AsyncDisposable {
       .then(() => download.end());
     this.#open.set(download, end);
     return download;
+  }
+
+  /** A full read: it ends with an error where digest or size are wrong. */
+  async *#counted(upstream: Store, d: Descriptor): AsyncIterable<Uint8Array> {
+    for await (const chunk of upstream.read(d, this.#lifetime)) {
+      this.#figures.fetched(chunk.length);
+      yield chunk;
+    }
   }
 
   async #keep(name: string, d: Descriptor, { spool, lastUse }: Download, call: Call): Promise<void> {
@@ -124,11 +135,10 @@ class Download {
     this.#gone = gone;
   }
 
-  /** Fetches it, and has it kept. Readers get what was checked also where it could not be kept. */
-  async run(upstream: Store, keep: () => Promise<void>, call: Call): Promise<void> {
+  /** Takes the verified content in, and has it kept. Readers get what was checked also where it could not be kept. */
+  async run(content: AsyncIterable<Uint8Array>, keep: () => Promise<void>): Promise<void> {
     try {
-      // A full read ends with an error where digest or size are wrong.
-      for await (const chunk of upstream.read(this.#d, call)) {
+      for await (const chunk of content) {
         await this.spool.append(chunk);
         this.#wake();
       }
@@ -205,9 +215,11 @@ class Download {
     for (const wake of waiting) wake();
   }
 
-  /** Lets go of the bytes: nobody reads them any more. */
+  /** Lets go of the bytes: nobody reads them any more. What cannot be removed, the next start removes. */
   drop(): Promise<void> {
-    this.#dropping ??= Promise.resolve(this.spool[Symbol.asyncDispose]()).finally(this.#gone);
+    this.#dropping ??= Promise.resolve(this.spool[Symbol.asyncDispose]())
+      .catch(() => {})
+      .finally(this.#gone);
     return this.#dropping;
   }
 }

@@ -15,7 +15,8 @@ import { Gate } from "./gate.ts";
 import { recordOf } from "./manifests.ts";
 import type { MirrorCache } from "./mirror-cache.ts";
 import type { Downloads } from "./mirror-downloads.ts";
-import { Once } from "./mirror-once.ts";
+import type { MirrorFigures } from "./mirror-figures.ts";
+import type { Once } from "./mirror-once.ts";
 import type { MirrorTags } from "./mirror-tags.ts";
 import { asUpstreamError, isOutOfReach } from "./mirror-upstream.ts";
 import { Recent } from "./recent.ts";
@@ -25,6 +26,9 @@ export interface Shared {
   readonly local: Backing;
   readonly cache: MirrorCache;
   readonly downloads: Downloads;
+  readonly figures: MirrorFigures;
+  /** Those on their way: several tags and clients may want one at a time. */
+  readonly manifests: Once<Descriptor>;
   readonly tags: MirrorTags;
   /** For work that goes on when the client who asked first has gone. */
   readonly lifetime: Call;
@@ -65,21 +69,15 @@ async function readOnly(): Promise<never> {
   throw new RegistryError("read-only", "this registry mirrors others: push there");
 }
 
-/** Manifests on their way: several names and clients may want one at a time. */
-const keeping = new WeakMap<Shared, Once<Descriptor>>();
-
 class Mirrored {
   readonly #name: string;
   readonly #upstream: Store;
   readonly #shared: Shared;
-  readonly #keeping: Once<Descriptor>;
 
   constructor(name: string, upstream: Store, shared: Shared) {
     this.#name = name;
     this.#upstream = upstream;
     this.#shared = shared;
-    this.#keeping = keeping.get(shared) ?? new Once();
-    keeping.set(shared, this.#keeping);
   }
 
   tag(tag: string, call: Call): Promise<Descriptor> {
@@ -134,18 +132,21 @@ class Mirrored {
   }
 
   async *read(d: Descriptor, from: number, call: Call): AsyncIterable<Uint8Array> {
-    const { cache, downloads } = this.#shared;
+    const { cache, downloads, figures } = this.#shared;
+    const isBlob = !isManifestLike(d.mediaType);
     // Before the look: nothing takes it away in between.
     using _held = cache.hold(this.#name, d.digest);
-    if (isManifestLike(d.mediaType)) await unlessAborted(this.#keep(d), call.signal);
+    if (!isBlob) await unlessAborted(this.#keep(d), call.signal);
     for (;;) {
       const local = await this.#repository();
       if (local !== undefined && (await local.store.has(d, call))) {
+        if (isBlob) figures.read("cache");
         yield* local.store.read(d, call, from);
         return;
       }
       using reader = await downloads.join(this.#name, this.#upstream, d, call);
       if (reader === undefined) continue;
+      figures.read("upstream");
       yield* reader.read(from, call);
       return;
     }
@@ -204,7 +205,7 @@ class Mirrored {
 
   /** Fetches a manifest, where it is not here. */
   #keep(d: Descriptor): Promise<Descriptor> {
-    return this.#keeping.run(`${this.#name}@${d.digest}`, async () => {
+    return this.#shared.manifests.run(`${this.#name}@${d.digest}`, async () => {
       const { cache, lifetime, local } = this.#shared;
       if ((await this.#local(d.digest)) !== undefined) return d;
       const { bytes, view } = await this.#ask(() => readManifest(this.#upstream, d, lifetime));

@@ -1,4 +1,4 @@
-import { ImgvolError, messageOf, unlessAborted } from "../base/index.ts";
+import { messageOf, unlessAborted } from "../base/index.ts";
 import { type Descriptor, StoreError } from "../oci/index.ts";
 import { Once } from "./mirror-once.ts";
 import { isOutOfReach } from "./mirror-upstream.ts";
@@ -58,8 +58,11 @@ export class MirrorTags implements AsyncDisposable {
     try {
       return await unlessAborted(within(asking, this.#options.staleAfter), signal);
     } catch (error) {
-      if (!(error instanceof TooLong) && !isOutOfReach(error)) throw error;
-      this.#options.stale(tag.what, error instanceof ImgvolError ? error.message : "its registry is slow");
+      const slow = error instanceof TooLong;
+      if (!slow && !isOutOfReach(error)) throw error;
+      // Nobody else waits as long; an answer that comes after all counts from then on.
+      if (slow) this.#note(tag.what, SLOW);
+      this.#options.stale(tag.what, slow ? SLOW : messageOf(error));
       return there;
     }
   }
@@ -99,6 +102,8 @@ export class MirrorTags implements AsyncDisposable {
     }
   }
 }
+
+const SLOW = "its registry is slow to answer";
 
 class TooLong extends Error {}
 

@@ -12,10 +12,6 @@ export interface Upstream {
   open(repository: string): Store;
 }
 
-export function isHub(registry: string): boolean {
-  return /^(?:(?:index\.)?docker\.io|registry-1\.docker\.io)$/.test(registry);
-}
-
 /**
  * The registries that `host[:port]` or `http[s]://host[:port]` name; what begins with `http://` is spoken to so.
  * @throws RegistryError `upstream-invalid`

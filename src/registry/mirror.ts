@@ -1,15 +1,18 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { join } from "node:path";
 import { type Call, type HttpHandler, type HttpRequest, quietCall, silent } from "../base/index.ts";
-import type { RemoteOptions } from "../store/index.ts";
+import { isHub, type RemoteOptions } from "../store/index.ts";
 import { errorAnswer, failureAnswer } from "./answer.ts";
 import type { Backing } from "./backing.ts";
 import { RegistryError } from "./errors.ts";
 import { openMirrorCache } from "./mirror-cache.ts";
 import { Downloads } from "./mirror-downloads.ts";
+import { MirrorFigures } from "./mirror-figures.ts";
+import { Once } from "./mirror-once.ts";
 import { mirrorRepository, type Shared } from "./mirror-repository.ts";
 import { MirrorTags } from "./mirror-tags.ts";
-import { isHub, type Upstream, upstreamsOf } from "./mirror-upstream.ts";
+import { type Upstream, upstreamsOf } from "./mirror-upstream.ts";
+import type { Metric } from "./prometheus.ts";
 
 /** A registry that fetches what it does not have from other registries, and keeps it for the next who asks. */
 export interface MirrorOptions {
@@ -43,6 +46,7 @@ export interface Mirror extends Backing {
   readonly local: Backing;
   /** Puts the upstream that a request means into its path, and says in the answer where content is stale. */
   handle(request: HttpRequest, next: HttpHandler): ReturnType<HttpHandler>;
+  metrics(): readonly Metric[];
 }
 
 /**
@@ -63,15 +67,19 @@ export async function openMirror(local: Backing, options: MirrorOptions, dir?: s
   const ended = new AbortController();
   // That an upstream makes us wait is for its operator to know.
   const lifetime: Call = { signal: ended.signal, progress: { ...silent, say } };
+  const figures = new MirrorFigures();
   const notes = new AsyncLocalStorage<string[]>();
   const shared: Shared = {
     local,
     cache,
-    downloads: new Downloads(local, cache, lifetime),
+    figures,
+    manifests: new Once(),
+    downloads: new Downloads(local, cache, figures, lifetime),
     tags: new MirrorTags({
       freshFor: options.freshFor ?? FRESH_FOR,
       staleAfter: options.staleAfter ?? STALE_AFTER,
       stale(what, why) {
+        figures.stale();
         say(`${what} is served as it was: ${why}`);
         notes.getStore()?.push(`${what} may be out of date: its registry cannot be asked`);
       },
@@ -81,6 +89,7 @@ export async function openMirror(local: Backing, options: MirrorOptions, dir?: s
 
   return {
     local,
+    metrics: () => figures.metrics(cache.size),
     origin: `the mirror of ${options.upstreams.join(", ")} over ${local.origin}`,
     async find(name) {
       const at = split(name, upstreams);
@@ -107,6 +116,7 @@ export async function openMirror(local: Backing, options: MirrorOptions, dir?: s
       ended.abort();
       await shared.downloads[Symbol.asyncDispose]();
       await shared.tags[Symbol.asyncDispose]();
+      await shared.manifests.settled();
       await cache[Symbol.asyncDispose]();
     },
   };

@@ -1,6 +1,7 @@
 import { type Descriptor, type Digest, isRepository, StoreError } from "../oci/index.ts";
 import { type Ask, findBlob, told, within } from "./ask.ts";
 import type { Repository } from "./backing.ts";
+import { RegistryError } from "./errors.ts";
 
 /**
  * Makes the repository have a blob of another one, of any where the client names none (distribution-spec, "Mounting a blob
@@ -8,9 +9,8 @@ import type { Repository } from "./backing.ts";
  */
 export async function mounted(ask: Ask, digest: Digest, from: string | null): Promise<boolean> {
   const { backing, call } = ask;
-  const there = await backing.find(ask.name, call);
-  if (there !== undefined && (await told(there, digest, call)) !== undefined) return true;
-  for await (const name of sources(ask, from)) {
+  if (await hasAlready(ask, digest)) return true;
+  for await (const name of sources(ask, digest, from)) {
     const source = await backing.find(name, call);
     const blob = source === undefined ? undefined : await findBlob(source, digest, call);
     if (source === undefined || blob === undefined) continue;
@@ -19,8 +19,23 @@ export async function mounted(ask: Ask, digest: Digest, from: string | null): Pr
   return false;
 }
 
-function sources({ backing, call }: Ask, from: string | null): AsyncIterable<string> | readonly string[] {
-  if (from === null) return backing.names(call);
+async function hasAlready({ backing, name, call }: Ask, digest: Digest): Promise<boolean> {
+  try {
+    const there = await backing.find(name, call);
+    return there !== undefined && (await told(there, digest, call)) !== undefined;
+  } catch (error) {
+    // Taken away since it was found: it is made again.
+    if (error instanceof RegistryError && error.code === "name-unknown") return false;
+    throw error;
+  }
+}
+
+function sources(
+  { backing, call }: Ask,
+  digest: Digest,
+  from: string | null,
+): AsyncIterable<string> | readonly string[] {
+  if (from === null) return backing.names(call, digest);
   return isRepository(from) ? [from] : [];
 }
 

@@ -3,7 +3,7 @@ import type { Descriptor, Digest } from "../oci/index.ts";
 /**
  * The manifests of a repository, and what each refers to. A record is written before its content and removed after it, so
  * that content which can be seen has its record, and a client that finds it there need not push it again. A record without
- * content says nothing.
+ * content is one of a manifest that was collected, or whose push did not end: nobody may rely on it.
  */
 export interface ManifestRecords {
   get(digest: Digest): Promise<Descriptor | undefined>;

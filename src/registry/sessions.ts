@@ -43,7 +43,8 @@ export class Sessions implements AsyncDisposable {
     this.#backing = backing;
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
     this.#clock = clock;
-    this.#timer = clock.every(Math.min(LOOK_MS, this.#limits.uploadIdle), () => {
+    const often = Math.max(Math.min(LOOK_MS, this.#limits.uploadIdle), 1000);
+    this.#timer = clock.every(often, () => {
       // What cannot be removed now is found by the next server.
       this.expire().catch(() => {});
     });
@@ -108,6 +109,7 @@ export class Sessions implements AsyncDisposable {
 
   /** Whether so many bytes more of unfinished uploads are within the limit. @throws RegistryError `uploads-exhausted` */
   checkBytes(more: number): void {
+    if (this.#limits.uploadBytes === Number.POSITIVE_INFINITY) return;
     let bytes = this.#passing + more;
     for (const { session } of this.#kept.values()) bytes += session.spool.size;
     if (bytes <= this.#limits.uploadBytes) return;

@@ -1,4 +1,4 @@
-import { type Call, isAbort } from "../base/index.ts";
+import { type Call, isAbort, printableTo } from "../base/index.ts";
 import { type Descriptor, formatPlatform, isManifestLike, type Manifest, MediaType } from "../oci/index.ts";
 import { readConfig, readManifest } from "../store/index.ts";
 import { find } from "./ask.ts";
@@ -53,8 +53,8 @@ export async function summarize(
       tag,
       digest: root.digest,
       kind: view.kind === "index" ? "index" : artifact ? "artifact" : "image",
-      type: view.artifactType ?? (view.kind === "manifest" ? view.config.mediaType : view.mediaType),
-      platforms: [...seen.platforms],
+      type: plain(view.artifactType ?? (view.kind === "manifest" ? view.config.mediaType : view.mediaType)),
+      platforms: [...seen.platforms].map(plain),
       size: [...seen.sizes.values()].reduce((sum, size) => sum + size, 0),
       missing: seen.missing,
       created: seen.created,
@@ -102,6 +102,11 @@ async function addManifest(
     seen.platforms.add(formatPlatform({ os, architecture, ...(variant === undefined ? {} : { variant }) }));
   }
   seen.created ??= timeOf(config?.created);
+}
+
+/** Words of strangers: short, and with nothing that turns the words beside them round. */
+function plain(text: string): string {
+  return printableTo(text, 100);
 }
 
 function isImage({ config }: Manifest): boolean {

@@ -1,23 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  type Call,
-  fingerprint,
-  isLoopback,
-  type Listening,
-  messageOf,
-  ResourceStack,
-  readTls,
-  type ServeOptions,
-  type Serving,
-  serve,
-  type TlsFiles,
-  watchFiles,
-} from "../base/index.ts";
-import { errorAnswer, failureAnswer } from "./answer.ts";
+import { type Call, isLoopback, type Listening, ResourceStack } from "../base/index.ts";
 import type { Backing } from "./backing.ts";
 import { serveControl } from "./control.ts";
 import { folderBacking } from "./folder-backing.ts";
-import { type Front, registryFront } from "./front.ts";
+import { registryFront } from "./front.ts";
 import { collectEvery } from "./gc-every.ts";
 import { type RegistryHandler, type RegistryOptions, registryHandler } from "./handler.ts";
 import { Health } from "./health.ts";
@@ -25,21 +11,15 @@ import { openHtpasswd } from "./htpasswd.ts";
 import { fileLogins, type Logins } from "./logins.ts";
 import { memoryBacking } from "./memory-backing.ts";
 import { Metrics } from "./metrics.ts";
-import { type MirrorOptions, openMirror } from "./mirror.ts";
+import { type Mirror, type MirrorOptions, openMirror } from "./mirror.ts";
+import { type ServeFrontOptions, serveFront } from "./serve-front.ts";
 import { usageOf } from "./usage.ts";
 
-export interface StartOptions
-  extends RegistryOptions,
-    Pick<ServeOptions, "host" | "port" | "allowHosts" | "flag" | "grace"> {
+export interface StartOptions extends RegistryOptions, ServeFrontOptions {
   /** The folder that holds the repositories; without one they live in memory. */
   readonly dir?: string;
   /** Fetch what is not here from other registries, and keep it. Then nothing can be pushed. */
   readonly mirror?: MirrorOptions;
-  /** Speak HTTPS. The files are looked at again and again: a new certificate needs no new start. */
-  readonly tls?: TlsFiles & {
-    /** Between two looks, in ms. Default 5,000. */
-    readonly lookEvery?: number;
-  };
   /** The file of users, as `htpasswd -B` writes it: whoever asks needs a name and a password. Read again when it changes. */
   readonly htpasswd?: string;
   /** With `htpasswd`: pulling needs none. */
@@ -48,8 +28,6 @@ export interface StartOptions
   readonly drain?: number;
   /** Told of every exchange, as a line of JSON. */
   readonly accessLog?: (line: string) => void;
-  /** Told what its operator should know: a file that has changed, a password in clear. */
-  readonly say?: (sentence: string) => void;
   /** Collect garbage so often, in ms. Default: only when `collectFolder` asks. */
   readonly gcEvery?: number;
   /** Of the program, for the metrics. */
@@ -80,6 +58,7 @@ export async function startRegistry(options: StartOptions, call: Call): Promise<
       uploads: () => registry.uploads,
       usage: usageOf(backing),
       room: () => backing.room(),
+      mirror: registry.metrics,
     });
     const { anonymousPull, accessLog } = options;
     const front = registryFront(registry.handle, {
@@ -90,7 +69,7 @@ export async function startRegistry(options: StartOptions, call: Call): Promise<
       anonymousPull,
       accessLog,
     });
-    const server = await listening(front, options, held);
+    const server = held.keep(await serveFront(front, options));
     return {
       url: server.url,
       host: server.host,
@@ -112,7 +91,7 @@ async function registryOver(
   backing: Backing,
   options: StartOptions,
   held: ResourceStack,
-): Promise<RegistryHandler> {
+): Promise<RegistryHandler & Partial<Pick<Mirror, "metrics">>> {
   if (options.mirror === undefined) return registryHandler(backing, options);
   const say = options.say ?? (() => {});
   const mirror = held.keep(await openMirror(backing, { say, ...options.mirror }, options.dir));
@@ -123,6 +102,7 @@ async function registryOver(
     },
     collect: (how, call) => registry.collect(how, call),
     handle: (request) => mirror.handle(request, registry.handle),
+    metrics: mirror.metrics,
     [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose](),
   };
 }
@@ -136,35 +116,4 @@ async function openLogins(options: StartOptions, held: ResourceStack): Promise<L
     );
   }
   return held.keep(fileLogins(await openHtpasswd(options.htpasswd, say)));
-}
-
-async function listening(
-  { handle, around }: Front,
-  options: StartOptions,
-  held: ResourceStack,
-): Promise<Serving> {
-  const { tls, ...rest } = options;
-  const files =
-    tls === undefined ? [] : [tls.cert, tls.key, ...(tls.clientCa === undefined ? [] : [tls.clientCa])];
-  const since = await fingerprint(files);
-  const server = held.keep(
-    await serve(handle, {
-      ...rest,
-      ...(tls === undefined ? {} : { tls: await readTls(tls) }),
-      around,
-      linked: true,
-      errorResponse: (_status, error) => errorAnswer(error) ?? failureAnswer(),
-    }),
-  );
-  if (tls === undefined) return server;
-  const renew = async (): Promise<void> => {
-    try {
-      server.renew(await readTls(tls));
-      options.say?.(`${files.join(", ")}: changed, new connections get the new certificate`);
-    } catch (error) {
-      options.say?.(`the certificate stays as it was: ${messageOf(error)}`);
-    }
-  };
-  held.keep(watchFiles(files, since, renew, tls.lookEvery));
-  return server;
 }

@@ -15,25 +15,25 @@ const FRESH = 60_000;
 /** Counts what a backing holds, at most once a minute and while others work. Who asks has the last count; only the first waits. */
 export function usageOf(backing: Backing): () => Promise<Usage> {
   let last: Promise<Usage> | undefined;
-  let due = Number.NEGATIVE_INFINITY;
+  let due = 0;
 
-  function recount(): void {
-    due = Number.POSITIVE_INFINITY;
+  function recount(): Promise<Usage> {
     const next = count(backing);
-    last ??= next;
-    const settled = (kept: Promise<Usage> | undefined): void => {
-      last = kept;
+    due = Number.POSITIVE_INFINITY;
+    const settle = (usage: Promise<Usage> | undefined): void => {
+      last = usage;
       due = performance.now() + FRESH;
     };
-    const before = last;
     next.then(
-      () => settled(next),
-      () => settled(before === next ? undefined : before),
+      () => settle(next),
+      () => settle(last === next ? undefined : last),
     );
+    return next;
   }
   return async () => {
-    if (performance.now() >= due) recount();
-    return (await last) ?? (await count(backing));
+    if (last === undefined) last = recount();
+    else if (performance.now() >= due) recount();
+    return await last;
   };
 }
 

@@ -21,6 +21,9 @@ export interface Visit {
   readonly agent: string | undefined;
 }
 
+/** For a client that did not wait for its answer: what nginx calls it. A status of ours would count as our failure. */
+const GONE = 499;
+
 /** The exchange's answer, whose end is told: when its body has been taken, or nobody takes it any more. */
 export async function observed(
   request: HttpRequest,
@@ -33,13 +36,14 @@ export async function observed(
   const counted = { received: 0, sent: 0 };
   const answer = await next({ ...request, body: counting(request.body, (n) => (counted.received += n)) });
   const headers = { ...answer.headers, "x-request-id": id };
+  const status = request.signal.aborted ? GONE : answer.status;
   let over = false;
   const ended = (end: Visit["end"]): void => {
     if (over) return;
     over = true;
     request.signal.removeEventListener("abort", gone);
     const { method, path, address } = request;
-    const { status, user } = answer;
+    const { user } = answer;
     const seconds = (performance.now() - start) / 1000;
     const agent = request.headers.get("user-agent");
     tell({ id, time, method, path, status, ...counted, seconds, end, address, user, agent });

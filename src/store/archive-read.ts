@@ -32,6 +32,8 @@ const ENTRIES_LIMIT = 200_000;
 const LIMITS = { pathBytes: 512, extendedBytes: 64 * 1024 };
 const WINDOW = 16 * 1024;
 const BLOCK = 512;
+/** Of headers, long names and extended headers: more than that many entries need. */
+const HEADERS_LIMIT = ENTRIES_LIMIT * 4 * BLOCK;
 
 /** What a layout is made of. A link in such a place could stand for anything. */
 const OURS = /^(?:oci-layout|index\.json|blobs(?:\/.*)?)$/s;
@@ -92,7 +94,8 @@ async function readHeaders(file: FileHandle, size: number, listing: Listing, cal
   const window = Buffer.alloc(WINDOW);
   let start = 0;
   let filled = 0;
-  for (let at = 0; at < size; ) {
+  let fed = 0;
+  for (let at = 0; at < size && !reader.ended; ) {
     if (at < start || at + BLOCK > start + filled) {
       call.signal.throwIfAborted();
       start = at;
@@ -104,6 +107,9 @@ async function readHeaders(file: FileHandle, size: number, listing: Listing, cal
     const block = window.subarray(at - start, Math.min(at - start + BLOCK, filled));
     at += block.length;
     listing.offset = at;
+    fed += block.length;
+    if (fed > HEADERS_LIMIT)
+      throw new TarError("tar-limit", `its headers are more than ${HEADERS_LIMIT} bytes`);
     reader.write(block);
     at += reader.skip();
     if (at > size) throw new TarError("tar-truncated", "the tar archive ends in the middle of an entry");

@@ -1,5 +1,6 @@
 import type { Call } from "../base/index.ts";
 import type { Descriptor, Digest, Platform, Store } from "../oci/index.ts";
+import { manifestOrMend } from "./copy-mend.ts";
 import { newReferrers } from "./copy-referrers.ts";
 import { CopySides, type Outcome } from "./copy-sides.ts";
 import { type Graph, walk } from "./copy-walk.ts";
@@ -108,7 +109,7 @@ async function send(
   };
   await each(graph.blobs, (d, part) => sides.blob(d, part));
   for (const generation of graph.generations) {
-    await each(generation, (d, part) => sides.manifest(d, bytesOf(graph, d), part));
+    await each(generation, (d, part) => manifestOrMend(sides, d, bytesOf(graph, d), part));
   }
   await inParallel(graph.references, limit, call, ({ subject, as }, part) => sides.enlist(subject, as, part));
 }

@@ -107,7 +107,8 @@ function drop(child: ChildProcess): void {
 
 function whyNot(error: unknown): string {
   if (errno(error) === "ENOENT") return "it is not in any folder of PATH";
-  return errno(error) === "EACCES" ? "it may not be run" : messageOf(error);
+  if (errno(error) !== "EACCES") return messageOf(error);
+  return "it may not be run, or a folder of PATH may not be looked into";
 }
 
 function failed(program: string, why: string): StoreError {

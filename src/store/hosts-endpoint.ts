@@ -58,5 +58,5 @@ export function isPlain(registry: string, plainHttp: readonly string[], loopback
 
 /** Docker Hub, by the names that users give it. */
 export function isHub(registry: string): boolean {
-  return registry === "docker.io" || registry === "index.docker.io";
+  return ["docker.io", "index.docker.io", "registry-1.docker.io"].includes(registry);
 }

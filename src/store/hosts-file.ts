@@ -154,10 +154,18 @@ class HostTable {
   #duration(key: string): number | undefined {
     const text = this.text(key);
     if (text === undefined) return undefined;
-    if (!/^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(text))
+    if (!/^(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+$/.test(text))
       throw this.#refuse(key, "has to be a time such as 5s");
-    const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-    const parts = text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g);
+    const units: Readonly<Record<string, number>> = {
+      ns: 1e-6,
+      us: 1e-3,
+      µs: 1e-3,
+      ms: 1,
+      s: 1000,
+      m: 60_000,
+      h: 3_600_000,
+    };
+    const parts = text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g);
     return [...parts].reduce((sum, [, n, unit]) => sum + Number(n) * (units[unit ?? ""] ?? 0), 0);
   }
 }

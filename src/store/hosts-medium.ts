@@ -11,6 +11,8 @@ export interface Place {
   readonly can: ReadonlySet<HostCapability>;
 }
 
+type Places = readonly [Place, ...Place[]];
+
 /**
  * One repository at several endpoints, mirrors mostly. Reading asks them in order until one has it, and goes on at the next
  * where one fails in the middle; writing, deleting, and whether something need not be pushed, is for the first that takes
@@ -60,16 +62,15 @@ export class HostsMedium implements Medium {
 
   async *open(d: Descriptor, from: number, call: Call): AsyncIterable<Uint8Array> {
     let at = from;
-    const places = await this.#able("pull");
-    for (const [n, place] of places.entries()) {
+    for (let places = await this.#able("pull"); ; ) {
       try {
-        for await (const chunk of place.medium.open(d, at, call)) {
+        for await (const chunk of places[0].medium.open(d, at, call)) {
           at += chunk.length;
           yield chunk;
         }
         return;
       } catch (error) {
-        this.#next(place, error, n === places.length - 1, call);
+        places = this.#after(error, places, call);
       }
     }
   }
@@ -87,15 +88,13 @@ export class HostsMedium implements Medium {
   }
 
   async #ask<T>(need: HostCapability, call: Call, work: (medium: Medium) => Promise<T>): Promise<T> {
-    const places = await this.#able(need);
-    for (const [n, place] of places.entries()) {
+    for (let places = await this.#able(need); ; ) {
       try {
-        return await work(place.medium);
+        return await work(places[0].medium);
       } catch (error) {
-        this.#next(place, error, n === places.length - 1, call);
+        places = this.#after(error, places, call);
       }
     }
-    throw new Error("the last endpoint's error was not thrown");
   }
 
   /** A list is one endpoint's: where it failed in the middle, another one's would be another list. */
@@ -104,42 +103,45 @@ export class HostsMedium implements Medium {
     call: Call,
     work: (medium: Medium) => AsyncIterable<T>,
   ): AsyncIterable<T> {
-    const places = await this.#able(need);
-    for (const [n, place] of places.entries()) {
-      let begun = false;
+    let begun = false;
+    for (let places = await this.#able(need); ; ) {
       try {
-        for await (const item of work(place.medium)) {
+        for await (const item of work(places[0].medium)) {
           begun = true;
           yield item;
         }
         return;
       } catch (error) {
-        this.#next(place, error, begun || n === places.length - 1, call);
+        if (begun) throw error;
+        places = this.#after(error, places, call);
       }
     }
   }
 
-  /** @throws the error itself where no other endpoint may do better */
-  #next(place: Place, error: unknown, last: boolean, call: Call): void {
-    if (last || call.signal.aborted || isAbort(error) || !(error instanceof ImgvolError)) throw error;
+  /** Whom to ask after the first of them failed. @throws the error itself where nobody else may do better */
+  #after(error: unknown, [failed, ...others]: Places, call: Call): Places {
+    const [next, ...more] = others;
+    if (next === undefined || call.signal.aborted || isAbort(error) || !(error instanceof ImgvolError)) {
+      throw error;
+    }
     // That a mirror does not have everything is its nature.
-    if (error.code === "not-found" || this.#told.has(place.registry)) return;
-    this.#told.add(place.registry);
-    call.progress?.say(`${place.registry} is passed over for ${this.origin}: ${error.message}`);
+    if (error.code !== "not-found" && !this.#told.has(failed.registry)) {
+      this.#told.add(failed.registry);
+      call.progress?.say(`${failed.registry} is passed over for ${this.origin}: ${error.message}`);
+    }
+    return [next, ...more];
   }
 
-  async #able(need: HostCapability): Promise<readonly Place[]> {
-    const able = (await this.#places()).filter((place) => place.can.has(need));
-    if (able.length > 0) return able;
+  async #able(need: HostCapability): Promise<Places> {
+    const [first, ...more] = (await this.#places()).filter((place) => place.can.has(need));
+    if (first !== undefined) return [first, ...more];
     throw new StoreError("unsupported", `${this.origin}: no configured host may ${need}`, {
       hint: `give one of the hosts in its hosts.toml the capability "${need}"`,
     });
   }
 
   async #writable(): Promise<Medium> {
-    const [first] = await this.#able("push");
-    if (first !== undefined) return first.medium;
-    throw new Error("no endpoint is able");
+    return (await this.#able("push"))[0].medium;
   }
 }
 

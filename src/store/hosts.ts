@@ -106,8 +106,8 @@ async function endpoint(
   // Files name Docker Hub as users do, but its API is elsewhere.
   if (api.host === "docker.io") api.host = itself.api.host;
   const isItself = api.host === itself.api.host;
-  const { connectTimeout, proxy } = { connectTimeout: host.dialTimeout, proxy: host.proxy };
-  const special = secured || connectTimeout !== undefined || proxy !== undefined;
+  const { dialTimeout, proxy } = host;
+  const special = secured || dialTimeout !== undefined || proxy !== undefined;
   return {
     registry: isItself ? at.registry : api.host,
     api,
@@ -120,7 +120,7 @@ async function endpoint(
           origin: api.origin,
           ...certificates,
           skipVerify: host.skipVerify,
-          ...(connectTimeout === undefined ? {} : { connectTimeout }),
+          ...(dialTimeout === undefined ? {} : { connectTimeout: dialTimeout }),
           ...(proxy === undefined ? {} : { proxy }),
         }
       : undefined,

@@ -14,7 +14,7 @@ export { CopyError } from "./copy-sides.ts";
 export { credentialFiles } from "./credential-files.ts";
 export { type CredentialOptions, dockerCredentials } from "./credentials.ts";
 export { configuredHosts, hostsFolders, withoutMirrors } from "./hosts.ts";
-export type { Endpoint, HostCapability, HostsProvider } from "./hosts-endpoint.ts";
+export { type Endpoint, type HostCapability, type HostsProvider, isHub } from "./hosts-endpoint.ts";
 export { openLayout } from "./layout.ts";
 export { sweepLayout } from "./layout-writers.ts";
 export type { Incoming, Medium } from "./medium.ts";

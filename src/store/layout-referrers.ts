@@ -3,6 +3,7 @@ import {
   type Descriptor,
   type Digest,
   isManifestLike,
+  OciError,
   parseDescriptor,
   type Store,
   StoreError,
@@ -60,16 +61,25 @@ export class LayoutReferrers {
   }
 }
 
-/** What index.json lists, each once, without the tags. @throws OciError `manifest-invalid` */
+/** What index.json lists, each once, without the tags. What is no descriptor that we could read is passed over. */
 export function rootsOf(index: LayoutIndex): readonly Descriptor[] {
   const roots = new Map<Digest, Descriptor>();
   for (const entry of index.entries) {
-    const d = parseDescriptor(entry, "an entry of index.json");
-    if (roots.has(d.digest)) continue;
+    const d = descriptorIn(entry);
+    if (d === undefined || roots.has(d.digest)) continue;
     const { [REF_NAME]: _, ...annotations } = d.annotations ?? {};
     roots.set(d.digest, { ...d, annotations });
   }
   return [...roots.values()];
+}
+
+function descriptorIn(entry: unknown): Descriptor | undefined {
+  try {
+    return parseDescriptor(entry, "an entry of index.json");
+  } catch (error) {
+    if (error instanceof OciError) return undefined;
+    throw error;
+  }
 }
 
 async function fallback(

@@ -13,14 +13,25 @@ export class Writers {
   #current: Registration | undefined;
   #swept = false;
   #count = 0;
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(layout: string) {
     this.#corner = new Corner(join(layout, CORNER));
   }
 
   /** Runs `work` while no other process or call changes index.json or the set of writers. */
-  exclusively<T>(call: Call, work: () => Promise<T>): Promise<T> {
-    return this.#corner.exclusively(call, work);
+  async exclusively<T>(call: Call, work: () => Promise<T>): Promise<T> {
+    const before = this.#turn;
+    const over = Promise.withResolvers<void>();
+    this.#turn = over.promise;
+    try {
+      // The lock is asked for again and again while another holds it: our own calls wait for each other, and not for that.
+      await unlessAborted(before, call.signal);
+      return await this.#corner.exclusively(call, work);
+    } finally {
+      // One that gave up has left its place, and not jumped the queue.
+      before.then(over.resolve);
+    }
   }
 
   /** Runs `work` with the path of a file that only it knows; whatever is left there afterwards is removed. */

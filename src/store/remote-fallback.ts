@@ -19,22 +19,29 @@ const ATTEMPTS = 10;
 
 type Item = { readonly [key: string]: unknown; readonly digest: Digest };
 type List = readonly Item[];
+/** The same list where nothing is to be changed; `gone` is what the registry does not have any more. */
+type Change = (list: List, gone: ReadonlySet<Digest>) => List;
 
 /**
- * Lists `d` among the referrers of `subject` where the registry does not do that itself: in the index under the fallback tag
+ * Lists `all` among the referrers of `subject` where the registry does not do that itself: in the index under the fallback tag
  * (distribution-spec, "Pushing Manifests with Subject").
  * @throws StoreError `registry-error` where other clients keep writing the list
  */
 export async function addToFallback(
   at: RemoteRepository,
   subject: Digest,
-  d: Descriptor,
+  all: readonly Descriptor[],
   call: Call,
 ): Promise<void> {
   await editFallback(
     at,
     subject,
-    (list) => (list.some((item) => item.digest === d.digest) ? list : [...list, { ...d }]),
+    (list, gone) => {
+      const missing = all.filter(
+        (d) => !gone.has(d.digest) && !list.some((item) => item.digest === d.digest),
+      );
+      return missing.length === 0 ? list : [...list, ...missing.map((d) => ({ ...d }))];
+    },
     call,
   );
 }
@@ -63,7 +70,7 @@ const running = new Map<string, Promise<void>>();
 async function editFallback(
   at: RemoteRepository,
   subject: Digest,
-  change: (list: List) => List,
+  change: Change,
   call: Call,
 ): Promise<void> {
   const key = `${at.origin} ${subject}`;
@@ -82,27 +89,26 @@ async function editFallback(
  * A registry has no lock: what was written is read again, until it is what was meant. Not at once: whoever read the list before
  * it was written, and writes theirs over it, needs about as long as we did.
  */
-async function edit(
-  at: RemoteRepository,
-  subject: Digest,
-  change: (list: List) => List,
-  call: Call,
-): Promise<void> {
+async function edit(at: RemoteRepository, subject: Digest, change: Change, call: Call): Promise<void> {
+  let confirmed = false;
+  const gone = new Set<Digest>();
   for (let attempt = 0; ; attempt++) {
     call.signal.throwIfAborted();
     const begun = performance.now();
     const index = (await readTagged(at, subject, call)) ?? { schemaVersion: 2, mediaType: MediaType.index };
     const now = listIn(at, index);
-    const next = change(now);
-    if (next === now) return;
-    if (attempt === ATTEMPTS) {
+    const next = change(now, gone);
+    if (next === now && (confirmed || attempt < 2)) return;
+    // Where another client is at work, being right once is not enough.
+    confirmed = next === now;
+    if (!confirmed && attempt >= ATTEMPTS) {
       throw new StoreError(
         "registry-error",
         `${at.origin}: other clients keep changing the referrers of ${subject}`,
         { hint: "try again when they are done" },
       );
     }
-    await write(at, subject, index, next, call);
+    if (!confirmed) await write(at, subject, index, next, gone, call);
     // Two that collided should not come back together.
     const wait = (performance.now() - begun) * (1 + attempt * Math.random());
     await sleep(Math.min(wait, 5_000), undefined, { signal: call.signal });
@@ -114,6 +120,7 @@ async function write(
   subject: Digest,
   index: { readonly [key: string]: unknown },
   list: List,
+  gone: Set<Digest>,
   call: Call,
 ): Promise<void> {
   const put = async (manifests: List): Promise<void> => {
@@ -126,10 +133,10 @@ async function write(
   } catch (error) {
     if (!(error instanceof Refusal) || error.status >= 500 || error.status === 401) throw error;
     // A client that deleted a referrer and left it in the list: registries refuse an index of what they do not have.
-    const there: Item[] = [];
-    for (const item of list) if (await isThere(at, item.digest, call)) there.push(item);
-    if (there.length === list.length) throw error;
-    await put(there);
+    const before = gone.size;
+    for (const { digest } of list) if (!(await isThere(at, digest, call))) gone.add(digest);
+    if (gone.size === before) throw error;
+    await put(list.filter((item) => !gone.has(item.digest)));
   }
 }
 

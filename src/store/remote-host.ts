@@ -82,14 +82,16 @@ export class RemoteHost {
    */
   async ask(ask: Ask, call: Call): Promise<Response> {
     const patience = ask.patience ?? new HostPatience(this);
+    let garbled = false;
     for (;;) {
       try {
         return await this.once(ask, call);
       } catch (error) {
         if (isStream(ask.body)) throw error;
-        // A registry that was there a moment ago may come back; where none ever answered, none is.
-        const cause = error instanceof BaseError ? errno(error.cause) : undefined;
-        const absent = !this.#met && cause !== undefined && /^(?:ECONNREFUSED|HPE_)/.test(cause);
+        // A registry that was there a moment ago may come back; where none ever answered, or not in HTTP, none is.
+        const cause = error instanceof BaseError ? (errno(error.cause) ?? "") : "";
+        const absent = !this.#met && (cause === "ECONNREFUSED" || (garbled && cause.startsWith("HPE_")));
+        garbled ||= cause.startsWith("HPE_");
         if (absent) throw asUnreachable(error, this.registry);
         await patience.afterFailure(error, call).catch((last: unknown) => {
           throw asUnreachable(last, this.registry);
@@ -105,11 +107,18 @@ export class RemoteHost {
     const response = await this.#send(ask, sent, call);
     if (response.status === 401 && response.url.origin === this.url.origin) {
       const field = response.headers.get("www-authenticate") ?? "";
-      const better = await this.#authenticator.after(field, ask.purpose, sent, call);
+      const better = await this.#authenticator
+        .after(field, ask.purpose, sent, call)
+        .catch(async (error: unknown) => {
+          // An answer that is not read keeps its connection, and with it the process.
+          await discard(response);
+          throw error;
+        });
       if (better !== undefined) {
         if (isStream(ask.body)) {
-          const { registry } = this;
-          throw await refusal(response, { registry, what: ask.what, sent, reauthorized: true });
+          const verdict = this.#authenticator.judge(401, field, ask.purpose, sent);
+          const known = { registry: this.registry, what: ask.what, sent, verdict };
+          throw await refusal(response, { ...known, reauthorized: true });
         }
         await discard(response);
         return this.#expect(ask, await this.#send(ask, better, call), better);

@@ -13,7 +13,7 @@ import type { RemoteRepository } from "./remote-repository.ts";
 import { HostPatience, isTransient } from "./remote-retry.ts";
 
 /** What may be fetched for nothing, beyond as much as the content itself, where a registry knows no ranges. */
-const AFFORDABLE = 64 * 1024 * 1024;
+const AFFORDABLE = 16 * 1024 * 1024;
 
 /**
  * A manifest's or blob's bytes from an offset on. A download that ends early is taken up where it ended: whether the
@@ -41,7 +41,7 @@ export async function* readRemote(
         if (here <= next) continue;
         next = here;
         patience.reached(next);
-        if (begin < chunk.length) yield chunk.subarray(begin);
+        if (begin < chunk.length) yield begin === 0 ? chunk : chunk.subarray(begin);
       }
       if (next >= d.size) return;
       throw new EndsShort(at, d, next);

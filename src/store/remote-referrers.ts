@@ -1,4 +1,4 @@
-import { type Call, collect, discard } from "../base/index.ts";
+import { type Call, discard } from "../base/index.ts";
 import {
   type Descriptor,
   type Digest,
@@ -83,12 +83,12 @@ export async function readTagged(
   call: Call,
 ): Promise<{ readonly [key: string]: unknown } | undefined> {
   const tag = fallbackTag(subject);
-  const response = await at.ask("GET", `manifests/${tag}`, [200, 404], call, { headers: acceptManifests });
-  if (response.status === 404) {
-    await discard(response);
-    return undefined;
-  }
-  const bytes = await collect(response.body, MANIFEST_LIMIT, `${at.origin}: the manifest ${tag}`);
+  const what = `${at.origin}: the manifest ${tag}`;
+  const { response, bytes } = await at.read(`manifests/${tag}`, MANIFEST_LIMIT, what, call, {
+    headers: acceptManifests,
+    expect: [200, 404],
+  });
+  if (response.status === 404) return undefined;
   try {
     const json: unknown = JSON.parse(Buffer.from(bytes).toString("utf8"));
     if (isObject(json)) return json;

@@ -61,17 +61,17 @@ export class RemoteRepository {
     );
   }
 
-  /** Asks with GET for something small and reads it; asks again where the answer was cut. */
+  /** Asks with GET for something small and reads it; asks again where the answer was cut. Expects 200 unless it is told more. */
   async read(
     where: string | URL,
     limit: number,
     what: string,
     call: Call,
-    more: More = {},
+    { expect = [200], ...more }: More & { readonly expect?: readonly number[] } = {},
   ): Promise<{ readonly response: Response; readonly bytes: Uint8Array }> {
     const { patience = new HostPatience(this.host) } = more;
     for (;;) {
-      const response = await this.ask("GET", where, [200], call, { ...more, patience });
+      const response = await this.ask("GET", where, expect, call, { ...more, patience });
       try {
         return { response, bytes: await collect(response.body, limit, what) };
       } catch (error) {

@@ -27,6 +27,8 @@ export class UploadSession {
   readonly #most: number;
   /** How many bytes the registry has for certain. */
   #offset = 0;
+  /** How many were sent, or begun to be sent: the registry cannot have more. */
+  #sent = 0;
   /** It was continued, so that bytes may be lost or doubled where it was cut. */
   #resumed = false;
   /** The registry itself confirmed where the next byte goes, since the last cut. */
@@ -73,6 +75,7 @@ export class UploadSession {
         await this.#patch(call);
         patience.reached(this.#offset);
       } catch (error) {
+        this.#sent = Math.max(this.#sent, this.#feed.at);
         if (this.#feed.failed) throw error;
         const refused = error instanceof Refusal ? error : undefined;
         if (this.#adapts(refused)) {
@@ -116,8 +119,8 @@ export class UploadSession {
 
   async #patch(call: Call): Promise<void> {
     const rest = this.#rest;
-    if (this.#offset > 0) this.#resumed ||= !this.#sure;
-    if (rest === 0 || (rest === Number.POSITIVE_INFINITY && !this.#sure)) return this.#probe(call);
+    const uncertain = rest === Number.POSITIVE_INFINITY && !this.#sure && this.#least <= LARGEST_PROBE;
+    if (rest === 0 || uncertain) return this.#probe(call);
     const length = Math.min(rest, this.#chunk);
     const headers: Record<string, string> = { ...BINARY };
     if (rest !== Number.POSITIVE_INFINITY) {
@@ -137,7 +140,7 @@ export class UploadSession {
    * whose length nobody knows is continued by a small piece with one: where that fits, the rest fits behind it.
    */
   async #probe(call: Call): Promise<void> {
-    const size = Math.max(PROBE, this.#least <= LARGEST_PROBE ? this.#least : 0);
+    const size = Math.max(PROBE, Math.min(this.#least, LARGEST_PROBE));
     const piece = await collect(this.#feed.piece(this.#offset, size, call), size, "a chunk");
     if (piece.length === 0) return;
     const range = { "content-range": `${this.#offset}-${this.#offset + piece.length - 1}` };
@@ -154,7 +157,7 @@ export class UploadSession {
     const response = await this.#path.host.once({ ...asked, headers, body }, call);
     await discard(response);
     this.#accepted = response.status === 201;
-    this.location = locationOf(response, this.#path.host);
+    this.#moveTo(response);
     const arrived = arrivedIn(response);
     if (arrived !== undefined && arrived < this.#feed.at) throw new Behind();
     this.#offset = this.#feed.at;
@@ -174,10 +177,16 @@ export class UploadSession {
     }
     await discard(response);
     const arrived = arrivedIn(response);
-    if (arrived === undefined || arrived > this.#feed.at) throw new BeginAgain(cause);
+    if (arrived === undefined || arrived > this.#sent) throw new BeginAgain(cause);
     patience.reached(arrived);
     this.#offset = arrived;
     this.#sure = false;
+    this.#resumed = true;
+    this.#moveTo(response);
+  }
+
+  /** An answer may name another place for the next request; where it names none, that stays. */
+  #moveTo(response: Response): void {
     if (response.headers.has("location")) this.location = locationOf(response, this.#path.host);
   }
 

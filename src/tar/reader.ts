@@ -92,6 +92,11 @@ export class TarReader {
     for (let at = 0; at < bytes.length && this.#state !== "ended"; ) at += this.#step(bytes, at);
   }
 
+  /** Whether the end mark came: whatever follows is ignored. */
+  get ended(): boolean {
+    return this.#state === "ended";
+  }
+
   /**
    * Passes over the contents of the entry that was announced last, if none of them came yet: the sink gets `end` at once.
    * For archives on a disk, whose contents need not be read to find the next entry.

@@ -19,7 +19,8 @@ interface How {
 /** Starts `imgvol` from its source, as a process of its own. */
 export function start(args: readonly string[], how: How = {}): ChildProcess {
   return spawn(process.execPath, [main, ...args], {
-    env: { ...process.env, NO_COLOR: "1", ...how.env },
+    // Not what this machine has in its certs.d.
+    env: { ...process.env, NO_COLOR: "1", IMGVOL_HOSTS_DIR: "", ...how.env },
     cwd: how.cwd,
     stdio: "pipe",
   });

@@ -37,7 +37,8 @@ async function place(): Promise<Place> {
     mode: 0o755,
   });
   // The page's port may be taken on this machine: any other serves as well.
-  const registry = await startRegistry({ host: "127.0.0.1", port: 0 }, quietCall());
+  const dir = join(work, "registry");
+  const registry = await startRegistry({ host: "127.0.0.1", port: 0, dir }, quietCall());
   const env = {
     ...process.env,
     PATH: [bin, process.env["PATH"]].join(delimiter),

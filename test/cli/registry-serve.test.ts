@@ -122,6 +122,7 @@ test("what cannot be is said at the start, with exit 2 for what was written wron
     [["--htpasswd", users], /^error: \S+users, line 1: the password is not hashed with bcrypt\nhint: /],
     [["--access-log", join(folder.path, "none", "log")], /^error: --access-log: cannot write \S+log: /],
     [["--tls-client-ca", users], /^error: --tls-cert and --tls-key go together/],
+    [["--anonymous-pull"], /^error: --anonymous-pull says nothing without --htpasswd\nhint: /],
     [["--max-uploads", "0"], /^error: --max-uploads: not a number of 1 or more/],
   ] as const) {
     const { code, stderr } = await imgvol(["registry", "serve", "--listen", "127.0.0.1:0", ...flags]);

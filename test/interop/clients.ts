@@ -15,6 +15,8 @@ export interface Client {
   push(layout: string, to: string): Promise<unknown>;
   /** Writes an image, all platforms, into a layout folder that is not there yet. */
   pull(from: string, layout: string): Promise<unknown>;
+  /** As {@link pull}, but the image of linux/arm64 alone. */
+  pullArm(from: string, layout: string): Promise<unknown>;
   copy(from: string, to: string): Promise<unknown>;
   tags(repository: string): Promise<string[]>;
   /** Deletes the manifest of a digest. */
@@ -43,13 +45,22 @@ export interface Surroundings {
   readonly hosts: readonly string[];
 }
 
+const ARM = "linux/arm64";
 const lines = (text: string): string[] => text.split("\n").filter((line) => line !== "");
 const main: string = join(import.meta.dirname, "../../src/cli/main.ts");
 
 /** Every client, with a home of its own. */
 export async function allClients({ home, hosts }: Surroundings): Promise<Client[]> {
   await mkdir(home, { recursive: true });
-  const env = { HOME: home, XDG_RUNTIME_DIR: home, XDG_CACHE_HOME: join(home, "cache"), DOCKER_CONFIG: home };
+  const cache = join(home, "cache");
+  // The last is for ours, which is started hundreds of times: its modules are compiled once.
+  const env = {
+    HOME: home,
+    XDG_RUNTIME_DIR: home,
+    XDG_CACHE_HOME: cache,
+    DOCKER_CONFIG: home,
+    NODE_COMPILE_CACHE: join(cache, "node"),
+  };
   const runs =
     (program: string, ...first: readonly string[]) =>
     (...args: readonly string[]): Promise<Ran> =>
@@ -72,6 +83,7 @@ function byImgvol(command: Command): Client {
     help: async () => (await command("copy", "--help")).stdout,
     push: (layout, to) => command("copy", `oci:${layout}:v1`, to),
     pull: (from, layout) => command("copy", from, `oci:${layout}:v1`),
+    pullArm: (from, layout) => command("copy", "--platform", ARM, from, `oci:${layout}:v1`),
     copy: (from, to) => command("copy", from, to),
     tags: async (repository) => lines((await command("tags", repository)).stdout),
     delete: (repository, digest) => command("delete", `${repository}@${digest}`),
@@ -91,6 +103,7 @@ function byCrane(command: Command): Client {
     peer: crane,
     push: (layout, to) => command("push", layout, to),
     pull: (from, layout) => command("pull", "--format", "oci", from, layout),
+    pullArm: (from, layout) => command("pull", "--format", "oci", "--platform", ARM, from, layout),
     copy: (from, to) => command("copy", from, to),
     tags: async (repository) => lines((await command("ls", repository)).stdout),
     delete: (repository, digest) => command("delete", `${repository}@${digest}`),
@@ -106,6 +119,8 @@ function byOras(command: Command): Client {
     peer: oras,
     push: (layout, to) => command("cp", "--from-oci-layout", "--to-plain-http", `${layout}:v1`, to),
     pull: (from, layout) => command("cp", "--from-plain-http", "--to-oci-layout", from, `${layout}:v1`),
+    pullArm: (from, layout) =>
+      command("cp", "--platform", ARM, "--from-plain-http", "--to-oci-layout", from, `${layout}:v1`),
     copy: (from, to) => command("cp", "--from-plain-http", "--to-plain-http", from, to),
     tags: async (repository) => lines((await command("repo", "tags", "--plain-http", repository)).stdout),
     delete: (repository, digest) =>
@@ -137,6 +152,11 @@ function bySkopeo(command: Command): Client {
         `docker://${from}`,
         `oci:${layout}:v1`,
       ),
+    pullArm: (from, layout) =>
+      command(
+        ...["--override-os", "linux", "--override-arch", "arm64", "copy", "--preserve-digests"],
+        ...[plain.src, `docker://${from}`, `oci:${layout}:v1`],
+      ),
     copy: (from, to) => command(...all, plain.src, plain.dest, `docker://${from}`, `docker://${to}`),
     async tags(repository) {
       return JSON.parse((await command("list-tags", "--tls-verify=false", `docker://${repository}`)).stdout)
@@ -157,6 +177,7 @@ function byRegctl(command: Command, home: string): Client {
     peer: regctl,
     push: (layout, to) => command("image", "copy", `ocidir://${layout}:v1`, to),
     pull: (from, layout) => command("image", "copy", from, `ocidir://${layout}:v1`),
+    pullArm: (from, layout) => command("image", "copy", "--platform", ARM, from, `ocidir://${layout}:v1`),
     copy: (from, to) => command("image", "copy", from, to),
     tags: async (repository) => lines((await command("tag", "ls", repository)).stdout),
     delete: (repository, digest) => command("manifest", "delete", `${repository}@${digest}`),

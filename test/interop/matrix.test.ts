@@ -71,12 +71,19 @@ async function assertThere({ host }: Registry, repository: string, wanted: Image
 
 async function assertPulled(layout: string, wanted: Image): Promise<void> {
   const { manifests } = JSON.parse(await readFile(join(layout, "index.json"), "utf8"));
-  const digests = (manifests as Image[]).map(({ digest }) => digest);
+  const digests = (manifests as Entry[]).map(({ digest }) => digest);
   assert.ok(digests.includes(wanted.digest), `the layout's index names ${digests.join()}`);
   const blobs = await blobsOf(layout);
   for (const [digest, bytes] of wanted.blobs)
     assert.ok(blobs.get(digest)?.equals(bytes), `the layout has no ${digest}`);
 }
+
+interface Entry {
+  readonly digest: string;
+  readonly platform?: { readonly architecture: string };
+}
+const blobOf = ({ blobs }: Image, digest: string): Buffer => blobs.get(digest) ?? assert.fail(digest);
+const documentIn = (image: Image, digest: string) => JSON.parse(blobOf(image, digest).toString());
 
 const operations: Record<string, (client: Client, registry: Registry) => Promise<void>> = {};
 
@@ -94,6 +101,22 @@ for (const wanted of images) {
     await rm(layout, { recursive: true });
   };
 }
+
+operations["pull one platform"] = async (client, registry) => {
+  const from = await seeded(registry, image);
+  const layout = join(work.path, `${client.name}-${registry.name}-arm64`);
+  await client.pullArm(from, layout);
+  const blobs = await blobsOf(layout);
+  const { manifests } = documentIn(image, image.digest);
+  for (const { digest, platform } of manifests as Entry[]) {
+    const { config, layers } = documentIn(image, digest);
+    const wanted = platform?.architecture === "arm64";
+    assert.equal(blobs.has(digest), wanted, digest);
+    for (const part of wanted ? [config, ...layers] : []) {
+      assert.ok(blobs.get(part.digest)?.equals(blobOf(image, part.digest)), part.digest);
+    }
+  }
+};
 
 operations["list tags"] = async (client, registry) => {
   await seeded(registry, image);
@@ -126,9 +149,11 @@ operations["list referrers"] = async (client, registry) => {
 
 operations["copy with referrers"] = async (client, registry) => {
   if (client.copyReferrers === undefined) return await lacks(client);
-  await referred(registry);
+  // From the next one: of two neighbours, one has the API and the other the tag that stands in for it, or both the tag.
+  const from = registries[(registries.indexOf(registry) + 1) % registries.length] ?? assert.fail();
+  await referred(from);
   const repository = `${client.name}/referred-copy`;
-  await client.copyReferrers(`${registry.host}/seed/referred:v1`, `${registry.host}/${repository}:v1`);
+  await client.copyReferrers(`${from.host}/seed/referred:v1`, `${registry.host}/${repository}:v1`);
   await assertThere(registry, repository, image);
   const { digests } = await rawReferrers(registry.host, repository, image.digest);
   assert.deepEqual(digests, [referrer.digest]);

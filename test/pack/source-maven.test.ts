@@ -80,6 +80,16 @@ test("a repository that fails is server.asked again", async () => {
   assert.equal(server.asked.length, 2);
 });
 
+test("a repository that asks for more patience than there is is told with when to come back", async () => {
+  const options = fresh();
+  server.answer = () => ({ status: 429, headers: { "retry-after": "3600" } });
+  await assert.rejects(fetchJar(pinned, options, quietCall()), {
+    code: "payload-unavailable",
+    hint: "try again in 3600 s",
+  });
+  assert.equal(server.asked.length, 1);
+});
+
 test("an answer that ends short is server.asked for again", async () => {
   const options = fresh();
   server.files.set(PATH, JAR);

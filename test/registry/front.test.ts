@@ -64,16 +64,29 @@ test("the access log: who is refused for the host or a foreign page is in it, an
 
 test("the access log: a client that goes away in the middle is told as aborted", async () => {
   await using registry = await team();
-  const digest = await push(registry.url, "a", Buffer.alloc(64 * 1024 * 1024));
+  const digest = await push(registry.url, "a", Buffer.alloc(24 * 1024 * 1024));
   const socket = connect(registry.server.port, "127.0.0.1");
   socket.write(`GET /v2/a/blobs/${digest} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
   await once(socket, "data");
   socket.destroy();
   const line = await registry.logged((each) => each["method"] === "GET");
   assert.equal(line["end"], "aborted");
-  assert.ok(Number(line["bytesOut"]) < 64 * 1024 * 1024);
+  assert.ok(Number(line["bytesOut"]) < 24 * 1024 * 1024);
   const metrics = await (await fetch(`${registry.url}/metrics`)).text();
   assert.match(metrics, /^imgvol_registry_broken_answers_total\{route="blob",end="aborted"\} 1$/m);
+});
+
+test("the access log: an upload that is cut is the client's doing, and no failure of ours", async () => {
+  await using registry = await team();
+  const socket = connect(registry.server.port, "127.0.0.1");
+  const target = `/v2/a/blobs/uploads/?digest=${sha256("x")}`;
+  socket.write(
+    `POST ${target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n`,
+  );
+  await once(socket, "data");
+  socket.destroy();
+  const line = await registry.logged((each) => each["method"] === "POST");
+  assert.deepEqual([line["status"], line["end"]], [499, "aborted"]);
 });
 
 /** Prometheus's own rules of the text format, line by line. */
@@ -170,7 +183,7 @@ test("/healthz of a registry whose folder is gone says why, and not where", asyn
 
 test("dispose: /healthz says 503 first, transfers end, then nobody listens", async () => {
   const registry = await startRegistry(
-    { host: "127.0.0.1", port: 0, drain: 300, grace: 10_000 },
+    { host: "127.0.0.1", port: 0, drain: 2000, grace: 10_000 },
     quietCall(),
   );
   const digest = await push(registry.url, "a", Buffer.alloc(16 * 1024 * 1024));
@@ -186,7 +199,7 @@ test("dispose: /healthz says 503 first, transfers end, then nobody listens", asy
 
 test("dispose: what outlasts the grace is cut", async () => {
   const registry = await startRegistry({ host: "127.0.0.1", port: 0, grace: 50 }, quietCall());
-  const digest = await push(registry.url, "a", Buffer.alloc(64 * 1024 * 1024));
+  const digest = await push(registry.url, "a", Buffer.alloc(24 * 1024 * 1024));
   const download = await fetch(`${registry.url}/v2/a/blobs/${digest}`);
   await registry[Symbol.asyncDispose]();
   await assert.rejects(download.arrayBuffer());

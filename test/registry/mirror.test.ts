@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdir, rm } from "node:fs/promises";
+import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { collect, fromBytes, request } from "../../src/base/index.ts";
@@ -49,6 +49,16 @@ for (const place of ["memory", "a folder"] as const) {
     assert.deepEqual(await store.resolve(d.digest, call), d);
     assert.deepEqual(await bytesOf(store, layer), first);
     assert.deepEqual(upstream.asked, []);
+    const metrics = (await ask(mirror, "/metrics")).body;
+    // The second reader may have come before the first one's bytes were kept.
+    const reads = [...metrics.matchAll(/^imgvol_mirror_blob_reads_total\{from="\w+"\} (\d)$/gm)];
+    assert.equal(
+      reads.reduce((sum, [, n]) => sum + Number(n), 0),
+      2,
+    );
+    assert.match(metrics, new RegExp(`^imgvol_mirror_fetched_bytes_total ${layer.size}$`, "m"));
+    assert.match(metrics, /^imgvol_mirror_stale_answers_total 0$/m);
+    assert.match(metrics, /^imgvol_mirror_cache_bytes [1-9]\d+$/m);
   });
 }
 
@@ -140,8 +150,9 @@ test("an upstream that is down: what is here is served, with a warning; after a 
     assert.deepEqual(JSON.parse(tags.body).tags, ["v1"]);
     assert.match(tags.headers.get("warning") ?? "", /tags/);
   }
-  for (const lost of [false, true]) {
-    if (lost) await rm(join(at.dir, "_mirror.db"));
+  for (const record of ["kept", "lost", "damaged"]) {
+    if (record === "lost") await rm(join(at.dir, "_mirror.db"));
+    if (record === "damaged") await writeFile(join(at.dir, "_mirror.db"), Buffer.alloc(8192, "damage"));
     await using again = await watched(options);
     assert.equal((await again.open("team/app").resolve("v1", call)).digest, d.digest);
     const missing = await ask(again, "/v2/team/app/manifests/v2");

@@ -104,6 +104,7 @@ test("the list and a repository's page: tags, digests, sizes, platforms, ages, a
   await using registry = await team();
   const created = new Date(Date.now() - 3 * 86_400_000).toISOString();
   const config = JSON.stringify({
+    variant: `v8\u202e${"x".repeat(300)}`,
     os: "linux",
     architecture: MARKUP,
     created,
@@ -115,6 +116,7 @@ test("the list and a repository's page: tags, digests, sizes, platforms, ages, a
   assert.match(list, /<li>1\.10<\/li><li>1\.9<\/li>/);
   assert.match(list, /3 days ago/);
   assert.match(list, /linux\/&quot;&gt;&lt;script&gt;/);
+  assert.match(list, /v8\\u\{202e\}x+… \(\d+ more characters\)/);
   const own = await page(registry, "/r/team/agent");
   assert.ok(own.includes(`reference: ${new URL(registry.url).host}/team/agent:1.10@${digest}`));
   assert.match(own, /2 tags/);
@@ -201,6 +203,16 @@ test("a repository that is not there, and names that are none, are 404 with a wa
     assert.equal(response.status, 404, path);
     assert.match(await response.text(), /<a href="\/">All repositories/);
   }
+});
+
+test("what was pushed is never a page of ours, whatever it looks like", async () => {
+  await using registry = await team({ memory: true });
+  const text = `<!doctype html><script>alert(1)</script>`;
+  await blob(registry.url, "a", text);
+  const response = await fetch(`${registry.url}/v2/a/blobs/${sha256(text)}`);
+  assert.equal(await response.text(), text);
+  assert.equal(response.headers.get("content-type"), "application/octet-stream");
+  assert.equal(response.headers.get("x-content-type-options"), "nosniff");
 });
 
 test("the pages' own files are there, and nothing else beside them", async () => {

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Told } from "./flaky-exchange.ts";
 import type { FlakyRegistry } from "./flaky-registries.ts";
 
 async function sha256(path: string): Promise<string> {
@@ -64,8 +65,8 @@ export async function checkRepository(
   if (fileOf !== undefined) await checkBelow(found, async (d) => fileOf(repository, d));
 }
 
-/** Of the uploads that the client heard of, those that the registry still keeps. */
-export async function stillOpen(registry: FlakyRegistry, heard: ReadonlySet<string>): Promise<string[]> {
+/** Of the uploads that the client heard of, those that the registry still keeps though it could know better. */
+export async function stillOpen(registry: FlakyRegistry, { heard, deleted }: Told): Promise<string[]> {
   const ids = (await registry.unfinished?.()) ?? [];
-  return ids.filter((id) => heard.has(id));
+  return ids.filter((id) => heard.has(id) && !(registry.keepsDeleted && deleted.has(id)));
 }

@@ -6,8 +6,10 @@ import type { Socket } from "node:net";
 export interface Told {
   /** How many the registry may have opened. */
   asked: number;
-  /** Those of which the client heard, by their ids. */
+  /** Those of which the client heard, for it came back to them, by their ids. */
   readonly heard: Set<string>;
+  /** Those that the client ended by DELETE, and the registry answered. */
+  readonly deleted: Set<string>;
 }
 
 /** One request and its answer, in the steps that a fault may spoil. */
@@ -17,8 +19,6 @@ export class Exchange {
   readonly #client: Socket;
   readonly #target: number;
   readonly #told: Told;
-  /** The one that the registry opened by this request. */
-  #upload: string | undefined;
 
   constructor(request: IncomingMessage, target: number, random: () => number, told: Told) {
     this.request = request;
@@ -26,6 +26,8 @@ export class Exchange {
     this.#client = request.socket;
     this.#target = target;
     this.#told = told;
+    const { method, url = "" } = request;
+    if (method !== "POST" && url.includes("/blobs/uploads/")) told.heard.add(idIn(url));
   }
 
   /** As if there were no proxy. */
@@ -33,7 +35,6 @@ export class Exchange {
     const answer = await this.ask();
     await this.write(this.head(answer));
     for await (const chunk of answer as AsyncIterable<Buffer>) await this.write(chunk);
-    if (this.#upload !== undefined) this.#told.heard.add(this.#upload);
   }
 
   /** Sends the request on and gives the head of its answer. `limit`: cut the registry off after so many bytes of the body. */
@@ -65,8 +66,8 @@ export class Exchange {
     const [answer] = await answered;
     const { location } = answer.headers;
     const opens = method === "POST" && answer.statusCode === 202 && location !== undefined;
-    this.#upload = opens ? new URL(location, "http://x").pathname.split("/").at(-1) : undefined;
     if (method === "POST" && !opens) this.#told.asked--;
+    if (method === "DELETE") this.#told.deleted.add(idIn(url ?? ""));
     return answer;
   }
 
@@ -117,4 +118,9 @@ export class Exchange {
   some(size: number): number {
     return Math.floor(this.random() ** 2 * size);
   }
+}
+
+/** The last part of an upload's path. */
+function idIn(location: string): string {
+  return new URL(location, "http://x").pathname.split("/").at(-1) ?? "";
 }

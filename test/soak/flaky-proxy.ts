@@ -22,7 +22,7 @@ export async function flakyProxy(rate: number): Promise<FlakyProxy> {
   let random = numbersFrom(0);
   let target = 0;
   const injected = new Map<string, number>();
-  const told: Told = { asked: 0, heard: new Set() };
+  const told: Told = { asked: 0, heard: new Set(), deleted: new Set() };
   const sockets = new Set<Socket>();
 
   function inject(fault: string): void {
@@ -57,6 +57,7 @@ export async function flakyProxy(rate: number): Promise<FlakyProxy> {
       injected.clear();
       told.asked = 0;
       told.heard.clear();
+      told.deleted.clear();
     },
     injected,
     told,

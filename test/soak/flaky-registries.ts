@@ -15,6 +15,8 @@ export interface FlakyRegistry {
   fileOf?(repository: string, digest: string): string;
   /** The ids of the uploads that have not ended, by its files. */
   unfinished?(): Promise<readonly string[]>;
+  /** It may answer a DELETE of an upload, and keep it all the same. */
+  readonly keepsDeleted?: true;
 }
 
 /** Ours, as users start it: a process of its own, over a folder. */
@@ -45,6 +47,8 @@ export async function distributionRegistry(): Promise<FlakyRegistry & AsyncDispo
   return {
     name: "docker-registry",
     port: portOf(server.host),
+    // Where a cut left more bytes than the state in the Location says: it answers 404.
+    keepsDeleted: true,
     fileOf(_repository, digest) {
       const hex = digest.replace("sha256:", "");
       return join(data, "blobs/sha256", hex.slice(0, 2), hex, "data");

@@ -1,10 +1,10 @@
-// The process that layout-kill.ts kills: stores images in a layout for ever, saying each tag once it is there.
-// Usage: node layout-writer.ts DIR SEED
+// The process that layout-kill.ts kills: stores images in a layout or an archive for ever, saying each tag once it is there.
+// Usage: node layout-writer.ts oci:DIR|oci-archive:FILE SEED
 import { type ByteSource, fromBytes, quietCall } from "../../src/base/index.ts";
-import { canonicalJson, type Descriptor, MediaType } from "../../src/oci/index.ts";
-import { copy, memoryStore, openLayout } from "../../src/store/index.ts";
+import { canonicalJson, type Descriptor, MediaType, parseReference } from "../../src/oci/index.ts";
+import { copy, memoryStore, openStore } from "../../src/store/index.ts";
 
-const [dir = "", seed = "0"] = process.argv.slice(2);
+const [place = "", seed = "0"] = process.argv.slice(2);
 const call = quietCall();
 
 /** Bytes that follow from `name`, in small pieces so that there are many moments to be killed at. */
@@ -16,7 +16,7 @@ function layer(name: string, pieces: number): ByteSource {
   };
 }
 
-const store = await openLayout(dir, { create: true }, call);
+const store = await openStore(parseReference(place), { create: true }, call);
 for (let n = 0; ; n++) {
   const name = `s${seed}-${n}`;
   const via = n % 2 === 0 ? store : memoryStore();

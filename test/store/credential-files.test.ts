@@ -32,7 +32,8 @@ async function home(): Promise<Home> {
     env: {
       HOME: path,
       XDG_RUNTIME_DIR: at("run"),
-      PATH: `${at("bin")}${delimiter}${process.env["PATH"] ?? ""}`,
+      // Not the tester's own: a folder in it that may not be looked into would be told instead of what is missing.
+      PATH: [at("bin"), "/usr/bin", "/bin"].join(delimiter),
     },
     files: [at("run/containers/auth.json"), at(".config/containers/auth.json"), at(".docker/config.json")],
     async write(file, config) {

@@ -203,6 +203,22 @@ test("where nobody takes pushes, that is said", async () => {
   await folder[Symbol.asyncDispose]();
 });
 
+test("what is sent to a host alone stays there when it leads elsewhere", async () => {
+  await using store = await peer(has);
+  await using pair = await mirrored(
+    (seen, response) => reply(response, 307, { location: store.url + seen.path }),
+    {
+      fields: 'capabilities = ["pull"]\nheader = { authorization = "Bearer secret", x-team = "secret" }',
+    },
+  );
+  assert.deepEqual(await read(pair.store, layer, pair.call), blob);
+  const [sent] = pair.mirror.seen;
+  const [led] = store.seen;
+  assert.deepEqual([sent?.headers.authorization, sent?.headers["x-team"]], ["Bearer secret", "secret"]);
+  assert.deepEqual([led?.headers.authorization, led?.headers["x-team"]], [undefined, undefined]);
+  assert.deepEqual(pair.server.seen, []);
+});
+
 test("credentials and headers are for their own host alone", async () => {
   const basic = (user: string): string => `Basic ${Buffer.from(`${user}:pw-${user}`).toString("base64")}`;
   const wants: Behaviour = (seen, response) => {

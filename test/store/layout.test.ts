@@ -70,6 +70,19 @@ test("a layout that was made for nothing goes again, with its folders; what was 
   assert.deepEqual(await second.resolve(d.digest, call), d, "another's content keeps it");
 });
 
+test("a layout that another made for nothing, and takes away, is made again by who fills it", async () => {
+  await using top = await folder();
+  const dir = join(top.path, "new");
+  const failing = await openLayout(dir, { create: true }, call);
+  await using store = await openLayout(dir, { create: true }, call);
+  await failing[Symbol.asyncDispose]();
+  assert.deepEqual(await filesBelow(top.path), []);
+  const d = await putImage(store);
+  await store.tag("v1", d, call);
+  await using reader = await openLayout(dir, {}, call);
+  assert.equal((await reader.resolve("v1", call)).digest, d.digest);
+});
+
 test("a layout cannot be made where a file is", async () => {
   await using top = await folder();
   const file = join(top.path, "app.js");

@@ -177,6 +177,17 @@ test("what is there and is not listed is listed by enlist; what was just pushed 
   assert.deepEqual(await listed(old.store, subject.digest), ["one"]);
 });
 
+test("a manifest that cannot be read can be deleted", async () => {
+  const digest: Digest = `sha256:${"5".repeat(64)}`;
+  await using fake = await peer(({ method }, response) => {
+    if (method === "DELETE") return reply(response, 202);
+    reply(response, 200, { "content-type": MediaType.manifest }, "damaged");
+  });
+  const d = { mediaType: MediaType.manifest, digest, size: 7 };
+  await fake.open().can.delete?.delete(d, call);
+  assert.equal(fake.seen.at(-1)?.method, "DELETE");
+});
+
 test("pages of a registry with the API, and a filter that it did not apply", async () => {
   const digest = (n: number): Digest => `sha256:${String(n).repeat(64)}`;
   const entry = (n: number): object => ({

@@ -145,15 +145,22 @@ for (const [name, wrong, how, log] of mended) {
 }
 
 test("an upload whose size nobody knows goes on behind a small piece that fits; bytes are made only once", async () => {
-  const rounds: readonly [string, Misbehaviour["GET"], string[]][] = [
-    ["at once", [], ["PATCH /up/1 50000-312143", "PATCH /up/1"]],
+  const rounds: readonly [string, number, Misbehaviour["GET"], string[]][] = [
+    ["at once", 50_000, [], ["PATCH /up/1 50000-312143", "PATCH /up/1"]],
     [
       "at the second try: the registry has more than it said",
+      50_000,
       [says({ range: "0-39999" })],
       ["PATCH /up/1 40000-302143", "GET /up/1", "PATCH /up/1 50000-312143", "PATCH /up/1"],
     ],
+    [
+      "at the second try: it has even more than was sent again",
+      350_000,
+      [says({ range: "0-39999" })],
+      ["PATCH /up/1 40000-302143", "GET /up/1", "PATCH /up/1 350000-399999"],
+    ],
   ];
-  for (const [name, GET, log] of rounds) {
+  for (const [name, arrives, GET, log] of rounds) {
     let reached = (): void => {};
     const cut = new Promise<void>((resolve) => {
       reached = resolve;
@@ -161,7 +168,7 @@ test("an upload whose size nobody knows goes on behind a small piece that fits; 
     await using registry = await uploadRegistry({
       PATCH: [
         async (...given) => {
-          await cutAfter(50_000)(...given);
+          await cutAfter(arrives)(...given);
           reached();
         },
       ],
@@ -173,7 +180,7 @@ test("an upload whose size nobody knows goes on behind a small piece that fits; 
         openings.push(offset);
         for (let at = offset; at < bytes.length; at += 50_000) {
           yield bytes.subarray(at, at + 50_000);
-          await cut;
+          if (at + 50_000 >= arrives) await cut;
         }
       },
     };
