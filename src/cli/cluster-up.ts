@@ -1,59 +1,50 @@
 import type { Command } from "commander";
-import { clusterUp } from "../cluster/index.ts";
+import { clusterUp, kindUp, kindUpScript, type Recipe, recipe } from "../cluster/index.ts";
 import { defaultCacheFolder } from "../volume/index.ts";
-import { parsePort, parsePublish, repeated } from "./flag-values.ts";
+import { addUpFlags, providerOf, sharedOptions, type UpFlags } from "./cluster-flags.ts";
+import type { Io } from "./io.ts";
 import { examples, type Run } from "./verb.ts";
-
-interface Flags {
-  readonly name: string;
-  readonly bin?: string;
-  readonly apiPort: string;
-  readonly registryPort: string;
-  readonly publish?: readonly string[];
-  readonly registryHtpasswd?: string;
-  readonly gateOff?: boolean;
-}
 
 export function up(command: Command, run: Run): void {
   command
-    .description("start a Kubernetes of one node on this machine (Linux, root), with a registry")
-    .option("--name <name>", "what it is called", "imgvol")
-    .option(
-      "--bin <folder>",
-      "take the programs from here (default: the cache; what is missing is built with Go)",
+    .description(
+      "start a Kubernetes of one node, with a registry: native, of this machine's own processes (Linux, root), or by kind, with Docker, podman or nerdctl",
     )
-    .option("--api-port <port>", "the API server's, on 127.0.0.1; 0 for a free one", "6443")
-    .option("--registry-port <port>", "the registry's, on this machine and on the node", "5001")
-    .option(
-      "--publish <port:nodePort>",
-      "lead a port of 127.0.0.1 to one of the node; repeat for more",
-      repeated,
-    )
-    .option("--registry-htpasswd <file>", "who may use the registry")
-    .option("--gate-off", "behave like Kubernetes 1.34, which drops image volumes: for tests of that")
-    .option("--json", "the answer as JSON")
-    .addHelpText(
-      "after",
-      examples("imgvol cluster up", "imgvol cluster up --name second --api-port 0 --registry-port 5002"),
-    )
-    .action(
-      run(async (io, flags: Flags) => {
-        const cluster = await clusterUp(
-          {
-            name: flags.name,
-            cache: defaultCacheFolder(),
-            bin: flags.bin,
-            apiPort: parsePort(flags.apiPort, "--api-port"),
-            registryPort: parsePort(flags.registryPort, "--registry-port"),
-            publish: (flags.publish ?? []).map((text) => parsePublish(text, "--publish")),
-            htpasswd: flags.registryHtpasswd,
-            gateOff: flags.gateOff,
-          },
-          io.call,
-        );
-        io.answer(cluster, () => `export KUBECONFIG=${cluster.kubeconfig}`);
-        io.say(`Kubernetes ${cluster.kubernetes}; push to ${cluster.registry}; NodePorts at ${cluster.node}`);
-        return 0;
-      }),
-    );
+    .addHelpText("after", examples("imgvol cluster up", "imgvol cluster up --provider kind --dry-run"));
+  addUpFlags(command);
+  command.action(
+    run(async (io, flags: UpFlags) => {
+      const provider = providerOf(flags, io);
+      if (provider === "native") await upNative(flags, io);
+      else if (provider === "kind") await upKind(flags, io);
+      else printRecipe(provider, flags, io);
+      return 0;
+    }),
+  );
+}
+
+async function upNative(flags: UpFlags, io: Io): Promise<void> {
+  const options = { ...sharedOptions(flags), cache: defaultCacheFolder(), bin: flags.bin };
+  const cluster = await clusterUp(options, io.call);
+  io.answer({ provider: "native", ...cluster }, () => `export KUBECONFIG=${cluster.kubeconfig}`);
+  io.say(`Kubernetes ${cluster.kubernetes}; push to ${cluster.registry}; NodePorts at ${cluster.node}`);
+}
+
+async function upKind(flags: UpFlags, io: Io): Promise<void> {
+  const { kubernetes, nodeImage, dryRun } = flags;
+  const options = { ...sharedOptions(flags), kubernetes, nodeImage };
+  if (dryRun) {
+    const script = await kindUpScript(options, io.call);
+    return io.answer({ provider: "kind", script }, () => script.trimEnd());
+  }
+  const cluster = await kindUp(options, io.call);
+  io.answer({ provider: "kind", ...cluster }, () => `export KUBECONFIG=${cluster.kubeconfig}`);
+  io.say(`Kubernetes ${cluster.kubernetes}, containerd ${cluster.containerd}; push to ${cluster.registry}`);
+}
+
+function printRecipe(tool: Recipe, flags: UpFlags, io: Io): void {
+  const { name, registryPort = 5001 } = sharedOptions(flags);
+  const script = recipe(tool, { name: name ?? "imgvol", registryPort, kubernetes: flags.kubernetes });
+  io.say(`imgvol does not run ${tool}: this is how it is done`);
+  io.answer({ provider: tool, script }, () => script.trimEnd());
 }

@@ -4,6 +4,8 @@ export type ClusterCode =
   | "name-invalid"
   | "not-supported"
   | "not-root"
+  /** A version of Kubernetes that there is not, or that cannot do what is asked. */
+  | "version-unsupported"
   /** A program that is needed is neither given, nor on the PATH, nor can be built. */
   | "program-missing"
   | "build-failed"

@@ -1,6 +1,11 @@
 export { type BinariesOptions, findBinaries } from "./binaries.ts";
 export { clusterDown, type DownOptions } from "./down.ts";
 export { type ClusterCode, ClusterError } from "./errors.ts";
+export { kindDown } from "./kind-down.ts";
+export { type KindStatus, kindStatus } from "./kind-status.ts";
+export { type KindCluster, type KindOptions, kindUp, kindUpScript } from "./kind-up.ts";
 export { findProgram, type Ran, type RunOptions, runProgram } from "./program.ts";
+export { defaultProvider, type Provider, providersOf } from "./provider.ts";
+export { type Recipe, recipe, recipes } from "./recipe.ts";
 export { type ClusterStatus, clusterStatus } from "./status.ts";
 export { type Cluster, clusterUp, type UpOptions } from "./up.ts";

@@ -1,25 +1,16 @@
 import { fork } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { rename } from "node:fs/promises";
-import { createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import {
-  type Call,
-  errno,
-  listen,
-  lock,
-  makeFolder,
-  messageOf,
-  quietCall,
-  removeTree,
-} from "../base/index.ts";
+import { type Call, errno, lock, makeFolder, messageOf, quietCall, removeTree } from "../base/index.ts";
 import { addressesOf } from "./addresses.ts";
 import { type Binaries, type BinariesOptions, findBinaries } from "./binaries.ts";
 import { makeCgroups } from "./cgroups.ts";
 import { removeCluster } from "./down.ts";
 import { ClusterError } from "./errors.ts";
+import { freePort } from "./free-port.ts";
 import type { Told } from "./keeper.ts";
 import { writeKubeconfig } from "./kubeconfig.ts";
 import { makeMountPoints, missingMountPoints } from "./mount-points.ts";
@@ -161,14 +152,14 @@ async function plan(
 ): Promise<ClusterState> {
   const others = await listStates(clusters);
   const taken = new Set(others.flatMap((other) => other.ports.map((port) => port.host)));
-  const api = await port(options.apiPort ?? 6443, "--api-port", taken);
-  const registry = await port(options.registryPort ?? 5001, "--registry-port", taken);
+  const api = await freePort(options.apiPort ?? 6443, "--api-port", taken);
+  const registry = await freePort(options.registryPort ?? 5001, "--registry-port", taken);
   const ports: Published[] = [
     { host: api, node: api, what: "api" },
     { host: registry, node: registry, what: "registry" },
   ];
   for (const { host, node } of options.publish ?? []) {
-    ports.push({ host: await port(host, "--publish", taken), node, what: "published" });
+    ports.push({ host: await freePort(host, "--publish", taken), node, what: "published" });
   }
   const names = [...builds.flatMap(programsOf), "nft"];
   return {
@@ -187,15 +178,6 @@ async function plan(
     sysctls: others[0]?.sysctls ?? (await readSysctls()),
     folders: others[0]?.folders ?? (await missingMountPoints()),
   };
-}
-
-/** A free port; the one that is asked for, or any. @throws BaseError `port-in-use` */
-async function port(wanted: number, flag: string, taken: Set<number>): Promise<number> {
-  const server = createServer();
-  const got = await listen(server, { host: "127.0.0.1", port: wanted, flag });
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  taken.add(got);
-  return got;
 }
 
 function freeNetwork(taken: ReadonlySet<number>): number {

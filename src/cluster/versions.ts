@@ -1,6 +1,8 @@
 /** What a native cluster is made of. Sums stand in `modules/NAME/go.sum`. */
 
 export const KUBERNETES = "1.36.3";
+/** Its minor version, of which other providers take the patch that they have. */
+export const MINOR: string = KUBERNETES.slice(0, KUBERNETES.lastIndexOf("."));
 export const CONTAINERD = "2.3.7";
 const RUNC = "1.4.3";
 

@@ -1,0 +1,89 @@
+import type { Command } from "commander";
+import { ImgvolError } from "../base/index.ts";
+import { defaultProvider, type KindOptions, type Recipe, recipes } from "../cluster/index.ts";
+import { flagInvalid, parsePort, parsePublish, repeated } from "./flag-values.ts";
+import type { Io } from "./io.ts";
+
+/** What `cluster up` is told. */
+export interface UpFlags {
+  readonly provider?: string;
+  readonly name: string;
+  readonly apiPort: string;
+  readonly registryPort: string;
+  readonly publish?: readonly string[];
+  readonly registryHtpasswd?: string;
+  readonly gateOff?: boolean;
+  readonly bin?: string;
+  readonly kubernetes?: string;
+  readonly nodeImage?: string;
+  readonly dryRun?: boolean;
+}
+
+export type UpProvider = "native" | "kind" | Recipe;
+
+export function addUpFlags(command: Command): void {
+  command
+    .option(
+      "--provider <name>",
+      "native, kind, or a recipe to read: minikube, k3d (default: native, or kind where it cannot be)",
+    )
+    .option("--name <name>", "what it is called", "imgvol")
+    .option("--api-port <port>", "the API server's, on 127.0.0.1; 0 for a free one", "6443")
+    .option("--registry-port <port>", "the registry's, on this machine and on the node", "5001")
+    .option(
+      "--publish <port:nodePort>",
+      "lead a port of 127.0.0.1 to one of the node; repeat for more",
+      repeated,
+    )
+    .option("--registry-htpasswd <file>", "who may use the registry")
+    .option("--gate-off", "the API server drops image volumes, as before 1.35: for tests of that")
+    .optionsGroup("native:")
+    .option(
+      "--bin <folder>",
+      "take the programs from here (default: the cache; what is missing is built with Go)",
+    )
+    .optionsGroup("kind:")
+    .option("--kubernetes <version>", "1.31 or later (default: that of native)")
+    .option("--node-image <reference>", "instead of kind's own for that version")
+    .option("--dry-run", "print the commands and files as a script, and do nothing")
+    .optionsGroup("Options:")
+    .option("--json", "the answer as JSON");
+}
+
+/** Which flags are for which provider alone. */
+const OWN: Readonly<Record<string, readonly UpProvider[]>> = {
+  bin: ["native"],
+  nodeImage: ["kind"],
+  dryRun: ["kind"],
+  kubernetes: ["kind", ...recipes],
+};
+
+/** The provider that is wanted, or the default, which is told. @throws ImgvolError `flag-invalid` */
+export function providerOf(flags: UpFlags, io: Io): UpProvider {
+  const chosen = flags.provider ?? defaultProvider().provider;
+  const provider = (["native", "kind", ...recipes] as const).find((name) => name === chosen);
+  if (provider === undefined)
+    throw flagInvalid("--provider", chosen, `one of native, kind, ${recipes.join(", ")}`);
+  for (const [flag, providers] of Object.entries(OWN)) {
+    if (!(flag in flags) || providers.includes(provider)) continue;
+    const word = `--${flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw new ImgvolError("flag-invalid", `${word} is for ${providers.join(", ")}, not for ${provider}`, {
+      hint: `name the --provider, or leave ${word} out`,
+      wrongUse: true,
+    });
+  }
+  if (flags.provider === undefined) io.say(`provider ${provider}: ${defaultProvider().why}`);
+  return provider;
+}
+
+/** What both providers are told. @throws ImgvolError `flag-invalid` */
+export function sharedOptions(flags: UpFlags): Omit<KindOptions, "kubernetes" | "nodeImage" | "clusters"> {
+  return {
+    name: flags.name,
+    apiPort: parsePort(flags.apiPort, "--api-port"),
+    registryPort: parsePort(flags.registryPort, "--registry-port"),
+    publish: (flags.publish ?? []).map((text) => parsePublish(text, "--publish")),
+    htpasswd: flags.registryHtpasswd,
+    gateOff: flags.gateOff,
+  };
+}

@@ -1,0 +1,62 @@
+import { readdir, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { errno, makeFolder, replaceFile } from "../base/index.ts";
+import { ClusterError } from "./errors.ts";
+import type { KindSpec } from "./kind-files.ts";
+import { clusterFolder, clustersFolder } from "./state.ts";
+
+/** What there is of a cluster of kind's, written down before anything of it is made: what is not here, is not ours to delete. */
+export interface KindState {
+  readonly spec: KindSpec;
+  readonly created: string;
+  /** Whether it ever came up; otherwise an `up` was killed. */
+  readonly whole: boolean;
+  /** Of the node image; known once it runs. */
+  readonly containerd?: string;
+}
+
+export interface KindFolder {
+  readonly path: string;
+  readonly state: string;
+  readonly kubeconfig: string;
+}
+
+/** Where clusters of kind's are kept: beside the native ones. */
+export function kindClustersFolder(env: Readonly<Record<string, string | undefined>> = process.env): string {
+  return join(dirname(clustersFolder(env)), "kind");
+}
+
+/** @throws ClusterError `name-invalid` */
+export function kindFolder(name: string, clusters: string = kindClustersFolder()): KindFolder {
+  const { path, kubeconfig } = clusterFolder(name, clusters);
+  return { path, state: join(path, "kind.json"), kubeconfig };
+}
+
+export async function readKindState(folder: KindFolder): Promise<KindState | undefined> {
+  try {
+    return JSON.parse(await readFile(folder.state, "utf8"));
+  } catch (error) {
+    if (errno(error) === "ENOENT") return undefined;
+    throw new ClusterError("cluster-unknown", `${folder.state} cannot be read`, { cause: error });
+  }
+}
+
+export async function writeKindState(folder: KindFolder, state: KindState): Promise<void> {
+  await makeFolder(folder.path, 0o700);
+  await replaceFile(folder.state, Buffer.from(`${JSON.stringify(state, null, 2)}\n`), 0o600);
+}
+
+/** Every cluster of kind's that imgvol made, by name. */
+export async function listKindStates(clusters: string = kindClustersFolder()): Promise<readonly KindState[]> {
+  const names = await readdir(clusters).catch((error: unknown) => {
+    if (errno(error) === "ENOENT") return [];
+    throw error;
+  });
+  const found: KindState[] = [];
+  for (const name of names.sort()) {
+    if (!/^[a-z0-9-]+$/.test(name)) continue;
+    const state = await readKindState(kindFolder(name, clusters));
+    if (state !== undefined) found.push(state);
+  }
+  return found;
+}
