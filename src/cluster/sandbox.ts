@@ -7,8 +7,10 @@ import { CONTAINERD_SOCKET } from "./configs.ts";
 import { ClusterError } from "./errors.ts";
 import { runProgram } from "./program.ts";
 
+const NAME = "imgvol.invalid/pause";
+const TAG = "1";
 /** The image of which every pod's sandbox is. No registry has it: whoever may pull what, a pod can start. */
-export const SANDBOX = "imgvol.invalid/pause:1";
+export const SANDBOX: string = `${NAME}:${TAG}`;
 
 /** Packs the sandbox's program, and gives it to containerd before the first pod wants it. */
 export async function importSandbox(
@@ -18,20 +20,21 @@ export async function importSandbox(
 ): Promise<void> {
   const file = join(folder, "pause.tar");
   {
-    await using store = await openStore(parseReference(`oci-archive:${file}:1`), { create: true }, call);
+    await using store = await openStore(parseReference(`oci-archive:${file}:${TAG}`), { create: true }, call);
     const platform = parsePlatform(`linux/${process.arch === "x64" ? "amd64" : process.arch}`);
     const config = { Entrypoint: ["/pause"], User: "65535:65535" };
     await pack(
       [{ path: programs.pause, target: "pause" }],
       store,
-      { platforms: [platform], config, tag: "1" },
+      { platforms: [platform], config, tag: TAG },
       call,
     );
   }
   const words = ["--address", CONTAINERD_SOCKET, "--namespace", "k8s.io", "images", "import"];
   const { code, stderr } = await runProgram(
     programs.ctr,
-    [...words, "--index-name", SANDBOX, file],
+    // Named by --index-name, the image gets a second name of ctr's, by which containerd 2.1 looks for it, and in vain.
+    [...words, "--base-name", NAME, file],
     {},
     call,
   );

@@ -8,7 +8,20 @@ import { type Packed, type PackOptions, pack } from "../../src/pack/index.ts";
 import { dockerCredentials, openStore } from "../../src/store/index.ts";
 
 const call = quietCall();
-const TOOLS = ["sh", "cat", "ls", "find", "id", "sha256sum", "sleep", "stat", "readlink", "getent", "touch"];
+const TOOLS = [
+  "sh",
+  "cat",
+  "ls",
+  "find",
+  "id",
+  "sha256sum",
+  "sleep",
+  "stat",
+  "readlink",
+  "getent",
+  "touch",
+  "base64",
+];
 
 /** Packs a root with a shell and a few tools of this machine: the app of pods that look at their volumes. */
 export async function publishTools(reference: string, folder: string): Promise<void> {
