@@ -1,6 +1,7 @@
 // Runs the long tests: `node tools/soak.ts [--full] [--seed N] [name…]`. Without --full, a sample of each that a CI has time for.
 // Prints the seed, the figures and one closing line; exit 1 where one failed.
 import { parseArgs } from "node:util";
+import { clustersComeAndGo } from "../test/soak/clusters.ts";
 import { cutTransfers, tellCuts } from "../test/soak/cuts.ts";
 import { flakyTransfers, tellFlaky } from "../test/soak/flaky.ts";
 import { distributionRegistry, ownRegistry } from "../test/soak/flaky-registries.ts";
@@ -86,6 +87,22 @@ const soaks: readonly Soak[] = [
         `${r.kills} kills; ${r.pushed} pushes acknowledged, ${r.pulled} pulls, ${r.deleted} deletes, ${r.lost} tried again`,
         `${r.standing} images stand, byte for byte; ${r.collections} collections of garbage freed ${mb(r.freed)}`,
         `the server took at most ${mb(r.peak)}`,
+      ];
+    },
+  },
+  {
+    name: "clusters",
+    sample: 3,
+    full: 30,
+    async run(count, seed) {
+      const { ups, downs, killed } = await clustersComeAndGo(count, seed);
+      const seconds = (times: readonly number[]): string => {
+        const at = (part: number): string =>
+          ((times[Math.floor((times.length - 1) * part)] ?? 0) / 1000).toFixed(1);
+        return `${at(0.5)} s (${at(0)} to ${at(1)})`;
+      };
+      return [
+        `${ups.length} up in ${seconds(ups)}, down in ${seconds(downs)}, ${killed} killed on the way up; nothing left`,
       ];
     },
   },
