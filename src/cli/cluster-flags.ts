@@ -1,8 +1,6 @@
 import type { Command } from "commander";
-import { ImgvolError } from "../base/index.ts";
-import { defaultProvider, type KindOptions, type Recipe, recipes } from "../cluster/index.ts";
-import { flagInvalid, parsePort, parsePublish, repeated } from "./flag-values.ts";
-import type { Io } from "./io.ts";
+import type { KindOptions } from "../cluster/index.ts";
+import { parsePort, parsePublish, repeated } from "./flag-values.ts";
 
 /** What `cluster up` is told. */
 export interface UpFlags {
@@ -18,8 +16,6 @@ export interface UpFlags {
   readonly nodeImage?: string;
   readonly dryRun?: boolean;
 }
-
-export type UpProvider = "native" | "kind" | Recipe;
 
 export function addUpFlags(command: Command): void {
   command
@@ -48,32 +44,6 @@ export function addUpFlags(command: Command): void {
     .option("--dry-run", "print the commands and files as a script, and do nothing")
     .optionsGroup("Options:")
     .option("--json", "the answer as JSON");
-}
-
-/** Which flags are for which provider alone. */
-const OWN: Readonly<Record<string, readonly UpProvider[]>> = {
-  bin: ["native"],
-  nodeImage: ["kind"],
-  dryRun: ["kind"],
-  kubernetes: ["kind", ...recipes],
-};
-
-/** The provider that is wanted, or the default, which is told. @throws ImgvolError `flag-invalid` */
-export function providerOf(flags: UpFlags, io: Io): UpProvider {
-  const chosen = flags.provider ?? defaultProvider().provider;
-  const provider = (["native", "kind", ...recipes] as const).find((name) => name === chosen);
-  if (provider === undefined)
-    throw flagInvalid("--provider", chosen, `one of native, kind, ${recipes.join(", ")}`);
-  for (const [flag, providers] of Object.entries(OWN)) {
-    if (!(flag in flags) || providers.includes(provider)) continue;
-    const word = `--${flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    throw new ImgvolError("flag-invalid", `${word} is for ${providers.join(", ")}, not for ${provider}`, {
-      hint: `name the --provider, or leave ${word} out`,
-      wrongUse: true,
-    });
-  }
-  if (flags.provider === undefined) io.say(`provider ${provider}: ${defaultProvider().why}`);
-  return provider;
 }
 
 /** What both providers are told. @throws ImgvolError `flag-invalid` */

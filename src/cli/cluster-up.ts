@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { clusterUp, kindUp, kindUpScript, type Recipe, recipe } from "../cluster/index.ts";
 import { defaultCacheFolder } from "../volume/index.ts";
-import { addUpFlags, providerOf, sharedOptions, type UpFlags } from "./cluster-flags.ts";
+import { addUpFlags, sharedOptions, type UpFlags } from "./cluster-flags.ts";
+import { providerOf } from "./cluster-provider.ts";
 import type { Io } from "./io.ts";
 import { examples, type Run } from "./verb.ts";
 

@@ -55,6 +55,8 @@ export interface KindCluster {
   readonly ports: readonly Published[];
 }
 
+const DOWN = "imgvol cluster down --name";
+
 /**
  * Makes a cluster of one node with kind, and a registry beside it. One that is up already is brought into order again.
  *
@@ -83,7 +85,10 @@ export async function kindUp(options: KindOptions, call: Call): Promise<KindClus
     await writeKindState(folder, state);
     return await finish(folder, state, plan, call);
   } catch (error) {
-    await removeKind(folder, state, quietCall());
+    // Its state stays where this fails: then `down` can do it later.
+    await removeKind(folder, state, quietCall()).catch((left: unknown) =>
+      call.progress?.say(`not all that was made could be deleted (${messageOf(left)}): ${DOWN} ${spec.name}`),
+    );
     throw error;
   }
 }
@@ -97,8 +102,7 @@ export async function kindUpScript(options: KindOptions, call: Call): Promise<st
   });
   const folder = kindFolder(options.name ?? "imgvol", options.clusters ?? kindClustersFolder());
   const spec = { ...decide(options), engine };
-  const [apiPort = 0, registryPort = 0] = await openPorts([spec.apiPort, spec.registryPort]);
-  const plan = kindPlan({ ...spec, apiPort, registryPort }, folder.kubeconfig);
+  const plan = kindPlan(await withOpenPorts(spec), folder.kubeconfig);
   return kindScript(plan, plan.up);
 }
 
@@ -140,10 +144,18 @@ async function withPorts(spec: KindSpec, taken: Set<number>): Promise<KindSpec> 
   return { ...spec, apiPort, registryPort, publish };
 }
 
-/** Without a look at those that are named: what holds one now may be gone when the script is run. */
-async function openPorts(ports: readonly number[]): Promise<readonly number[]> {
-  const taken = new Set(ports);
-  return await Promise.all(ports.map((port) => port || freePort(0, "", taken)));
+/** As {@link withPorts}, but not looking at those that are named: what holds one now may be gone when the script is run. */
+async function withOpenPorts(spec: KindSpec): Promise<KindSpec> {
+  const taken = new Set(portsOf(spec).map(({ host }) => host));
+  const open = async (port: number): Promise<number> => port || (await freePort(0, "", taken));
+  const publish: { host: number; node: number }[] = [];
+  for (const { host, node } of spec.publish) publish.push({ host: await open(host), node });
+  return {
+    ...spec,
+    apiPort: await open(spec.apiPort),
+    registryPort: await open(spec.registryPort),
+    publish,
+  };
 }
 
 /** What has the name of a part of ours, and is not, is neither used nor, later, deleted. */
@@ -175,7 +187,7 @@ async function mend(
   };
   if (!isDeepStrictEqual(same, spec)) {
     throw new ClusterError("cluster-up", `there is a cluster ${spec.name} already, of another kind`, {
-      hint: `imgvol cluster status, or imgvol cluster down --name ${spec.name}`,
+      hint: `imgvol cluster status, or ${DOWN} ${spec.name}`,
     });
   }
   return await finish(folder, state, kindPlan(spec, folder.kubeconfig), call);

@@ -4,6 +4,7 @@ import { conformance } from "./conformance.ts";
 import { crane } from "./crane.ts";
 import { distribution } from "./distribution.ts";
 import { dockerRegistry } from "./docker-registry.ts";
+import { kind } from "./kind.ts";
 import { nodeRelease } from "./node.ts";
 import { olareg } from "./olareg.ts";
 import { oras } from "./oras.ts";
@@ -24,6 +25,7 @@ const peers: Peer[] = [
   olareg,
   conformance,
   schema,
+  kind,
   skopeo,
   dockerRegistry,
   nodeRelease("22.18.0"),

@@ -11,18 +11,24 @@ export async function buildGo(module: string, version: string, program: string, 
   await build(module, version, into, async () => [join(into, "bin"), program]);
 }
 
-/** Builds our own Go file, which imports `module`, into the program `into/bin/name`. */
+/**
+ * Builds our own Go file, which imports `module`, into the program `into/bin/name`.
+ *
+ * @param path of our module: below a package, it may import what is internal to that
+ */
 export async function buildGoFile(
   source: string,
   name: string,
   module: string,
   version: string,
   into: string,
+  path = "peer",
 ): Promise<void> {
-  await build(module, version, into, async (folder) => {
+  const prepare = async (folder: string): Promise<readonly [output: string, program: string]> => {
     await copyFile(source, join(folder, "main.go"));
     return [join(into, "bin", name), "."];
-  });
+  };
+  await build(module, version, into, prepare, path);
 }
 
 async function build(
@@ -30,10 +36,11 @@ async function build(
   version: string,
   into: string,
   prepare: (folder: string) => Promise<readonly [output: string, program: string]>,
+  path = "peer",
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "imgvol-go-"));
   try {
-    await writeFile(join(folder, "go.mod"), `module peer\n\ngo 1.24\n\nrequire ${module} ${version}\n`);
+    await writeFile(join(folder, "go.mod"), `module ${path}\n\ngo 1.24\n\nrequire ${module} ${version}\n`);
     await mkdir(join(into, "bin"));
     const [output, program] = await prepare(folder);
     await run("go", ["build", "-ldflags", "-s -w", "-o", output, program], {

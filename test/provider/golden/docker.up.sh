@@ -1,0 +1,53 @@
+#!/bin/sh
+set -eu
+export KIND_EXPERIMENTAL_PROVIDER=docker
+
+# create the node of Kubernetes 1.36.4
+docker container inspect imgvol-control-plane >/dev/null 2>&1 ||
+  kind create cluster --name imgvol --kubeconfig '/state/a cluster/kubeconfig' --config - <<'EOF'
+{
+  "kind": "Cluster",
+  "apiVersion": "kind.x-k8s.io/v1alpha4",
+  "name": "imgvol",
+  "networking": {
+    "apiServerAddress": "127.0.0.1",
+    "apiServerPort": 6443
+  },
+  "nodes": [
+    {
+      "role": "control-plane",
+      "image": "kindest/node:v1.36.4@sha256:099e049362a1526b2db71494e1947aae99bd16290d7c895f2b7ea312e3cbfaed"
+    }
+  ]
+}
+EOF
+
+# start the registry
+docker container inspect imgvol-registry >/dev/null 2>&1 ||
+  docker run --detach --name imgvol-registry --label imgvol.cluster=imgvol --restart unless-stopped --network kind --publish 127.0.0.1:5001:5000 --env REGISTRY_STORAGE_DELETE_ENABLED=true docker.io/library/registry:3
+
+# start what is stopped
+docker start imgvol-control-plane imgvol-registry
+
+# tell containerd where the registry is
+docker exec --interactive imgvol-control-plane sh -c 'mkdir -p "$1" && cat >"$1/hosts.toml"' sh /etc/containerd/certs.d/localhost:5001 <<'EOF'
+server = "http://imgvol-registry:5000"
+EOF
+
+# wait for the node
+docker exec imgvol-control-plane timeout 180 sh -c 'until kubectl --kubeconfig /etc/kubernetes/admin.conf wait --for=condition=Ready node --all --timeout=170s; do sleep 1; done'
+
+# tell the cluster where the registry is
+docker exec --interactive imgvol-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf apply -f - <<'EOF'
+{
+  "apiVersion": "v1",
+  "kind": "ConfigMap",
+  "metadata": {
+    "name": "local-registry-hosting",
+    "namespace": "kube-public"
+  },
+  "data": {
+    "localRegistryHosting.v1": "host: \"localhost:5001\"\n"
+  }
+}
+EOF

@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { temporaryFolder } from "../../src/base/index.ts";
+import { addressesOf, linkNames } from "../../src/cluster/addresses.ts";
+import { ClusterError, defaultProvider, providersOf } from "../../src/cluster/index.ts";
+import {
+  kindClustersFolder,
+  kindFolder,
+  listKindStates,
+  writeKindState,
+} from "../../src/cluster/kind-state.ts";
+import { writeKubeconfig } from "../../src/cluster/kubeconfig.ts";
+import { userName, users, writePki } from "../../src/cluster/pki.ts";
+import {
+  type ClusterState,
+  clusterFolder,
+  clustersFolder,
+  listStates,
+  readState,
+  writeState,
+} from "../../src/cluster/state.ts";
+
+const code = (wanted: string) => (error: unknown) => error instanceof ClusterError && error.code === wanted;
+
+const FOLDERS = [
+  [{ XDG_STATE_HOME: "/state", HOME: "/home/a" }, "/state/imgvol"],
+  [{ XDG_STATE_HOME: "state", HOME: "/home/a" }, "/home/a/.local/state/imgvol"],
+  [{ XDG_STATE_HOME: "", HOME: "/home/a" }, "/home/a/.local/state/imgvol"],
+  [{ HOME: "/home/a" }, "/home/a/.local/state/imgvol"],
+] as const;
+
+for (const [env, base] of FOLDERS) {
+  test(`clusters are kept below ${base} with ${JSON.stringify(env)}`, () => {
+    assert.equal(clustersFolder(env), `${base}/clusters`);
+    assert.equal(kindClustersFolder(env), `${base}/kind`);
+  });
+}
+
+for (const name of ["a", "a-b", "0", "x".repeat(32)]) {
+  test(`${name} is a cluster's name`, () => {
+    assert.equal(clusterFolder(name, "/c").path, join("/c", name));
+    assert.equal(kindFolder(name, "/c").path, join("/c", name));
+  });
+}
+
+for (const name of ["", ".", "..", "a/b", "../a", "-a", "a-", "A", "a b", "a.b", "x".repeat(33), "a\n"]) {
+  test(`${JSON.stringify(name)} is none`, () => {
+    assert.throws(() => clusterFolder(name, "/c"), code("name-invalid"));
+    assert.throws(() => kindFolder(name, "/c"), code("name-invalid"));
+  });
+}
+
+const native: ClusterState = {
+  name: "one",
+  id: "an id",
+  kubernetes: "1.36.3",
+  containerd: "2.3.7",
+  created: "2026-11-23T00:00:00.000Z",
+  network: 3,
+  ports: [{ host: 6443, node: 6443, what: "api" }],
+  gateOff: false,
+  programs: {},
+  cni: "/cni",
+  sysctls: {},
+  folders: [],
+};
+const kind = {
+  spec: {
+    name: "one",
+    engine: "podman",
+    version: "1.36.4",
+    image: "kindest/node:v1.36.4",
+    apiPort: 6443,
+    registryPort: 5001,
+    publish: [],
+  },
+  created: native.created,
+  whole: true,
+};
+
+test("a state is read as it was written, by its owner alone; who has which name is known", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-state-");
+  const clusters = { native: join(folder.path, "clusters"), kind: join(folder.path, "kind") };
+  assert.deepEqual(await listStates(clusters.native), []);
+  assert.deepEqual(await providersOf("one", clusters), []);
+  const at = clusterFolder("one", clusters.native);
+  await writeState(at, native);
+  assert.deepEqual(await readState(at), native);
+  assert.equal((await stat(at.state)).mode & 0o777, 0o600);
+  assert.equal((await stat(at.path)).mode & 0o777, 0o700);
+  assert.deepEqual(await providersOf("one", clusters), ["native"]);
+  await writeKindState(kindFolder("one", clusters.kind), kind);
+  assert.deepEqual(await providersOf("one", clusters), ["native", "kind"]);
+  assert.deepEqual(await providersOf("two", clusters), []);
+  // What is not a cluster's folder: logs of one that failed, and locks.
+  await mkdir(join(clusters.native, "one.log"));
+  await writeFile(join(clusters.native, ".lock"), "");
+  assert.deepEqual(await listStates(clusters.native), [native]);
+  assert.deepEqual(await listKindStates(clusters.kind), [kind]);
+});
+
+test("a state that cannot be read is an error, not a cluster that is not there", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-state-");
+  const at = clusterFolder("one", folder.path);
+  await mkdir(at.path);
+  await writeFile(at.state, "{");
+  await assert.rejects(readState(at), code("cluster-unknown"));
+});
+
+test("each cluster has a network of its own, and names of interfaces that the kernel takes", () => {
+  const all = Array.from({ length: 256 }, (_, n) => addressesOf(n));
+  assert.equal(new Set(all.map(({ node }) => node)).size, 256);
+  assert.equal(all[255]?.host, "10.240.255.1");
+  for (let n = 0; n < 256; n++) {
+    for (const name of Object.values(linkNames(n))) assert.ok(name.length <= 15, name);
+  }
+});
+
+test("a kubeconfig holds all that it takes, and only its owner reads it", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-kubeconfig-");
+  const pki = join(folder.path, "pki");
+  await writePki(pki, addressesOf(0), new Date("2026-11-23T00:00:00Z"));
+  for (const user of users) {
+    const path = join(folder.path, user);
+    await writeKubeconfig(path, { name: "one", pki, user, server: "https://127.0.0.1:6443" });
+    assert.equal((await stat(path)).mode & 0o777, 0o600);
+    const config = JSON.parse(await readFile(path, "utf8"));
+    assert.equal(config["current-context"], "imgvol-one");
+    assert.equal(config.clusters[0].cluster.server, "https://127.0.0.1:6443");
+    const text = (base64: string): string => Buffer.from(base64, "base64").toString();
+    assert.equal(
+      text(config.clusters[0].cluster["certificate-authority-data"]),
+      await readFile(join(pki, "ca.crt"), "utf8"),
+    );
+    const { user: held } = config.users[0];
+
+    const cert = new X509Certificate(text(held["client-certificate-data"]));
+    assert.match(cert.subject, new RegExp(`CN=${userName(user)}$`));
+    assert.ok(cert.checkPrivateKey(createPrivateKey(text(held["client-key-data"]))));
+  }
+});
+
+test("keys are for their owner alone", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-pki-");
+  const pki = join(folder.path, "pki");
+  await writePki(pki, addressesOf(0), new Date());
+  assert.equal((await stat(pki)).mode & 0o777, 0o700);
+  for (const name of ["ca", "apiserver", "service-accounts", ...users]) {
+    assert.equal((await stat(join(pki, `${name}.key`))).mode & 0o777, 0o600, name);
+  }
+});
+
+test("the provider where none is named", () => {
+  assert.equal(defaultProvider("linux", 0).provider, "native");
+  assert.deepEqual(defaultProvider("linux", 1000), { provider: "kind", why: "native needs root" });
+  assert.equal(defaultProvider("darwin", 0).provider, "kind");
+  assert.equal(defaultProvider("win32", undefined).provider, "kind");
+});
