@@ -89,7 +89,8 @@ export function kubectlIn(spec: KindSpec, ...words: readonly string[]): readonly
 
 const KUBECTL = ["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf"];
 
-const UNTIL_READY = `until ${KUBECTL.join(" ")} wait --for=condition=Ready node --all --timeout=170s; do sleep 1; done`;
+/** For the shell of the node. */
+export const UNTIL_READY: string = `until ${KUBECTL.join(" ")} wait --for=condition=Ready node --all --timeout=170s; do sleep 1; done`;
 
 function registryFlags(spec: KindSpec): readonly string[] {
   const auth = ["REGISTRY_AUTH=htpasswd", "REGISTRY_AUTH_HTPASSWD_REALM=imgvol"];
