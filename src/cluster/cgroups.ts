@@ -3,19 +3,23 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Call, errno, exists } from "../base/index.ts";
 import { ClusterError } from "./errors.ts";
+import type { ClusterState } from "./state.ts";
 
 const ROOT = "/sys/fs/cgroup";
 
+/** Which cluster it is: another user's may have its name, or one that is kept in another folder. */
+type Which = Pick<ClusterState, "name" | "id">;
+
 /** The cgroup below which a cluster's pods are, as the kubelet's `cgroupRoot` wants it. */
-export function cgroupName(cluster: string): string {
-  return `/imgvol-${cluster}`;
+export function cgroupName({ name, id }: Which): string {
+  return `/imgvol-${name}-${id.slice(0, 8)}`;
 }
 
 /** Version 2 beside version 1 is without controllers, and of no use to the kubelet; runc makes groups in it all the same. */
 const BESIDE = "unified";
 
 /** Where cgroups of that name are: in the one hierarchy of version 2, or in each of version 1. */
-async function places(cluster: string): Promise<readonly string[]> {
+async function places(cluster: Which): Promise<readonly string[]> {
   if (await exists(join(ROOT, "cgroup.controllers"))) return [join(ROOT, cgroupName(cluster))];
   const found: string[] = [];
   for (const entry of await readdir(ROOT, { withFileTypes: true })) {
@@ -26,7 +30,7 @@ async function places(cluster: string): Promise<readonly string[]> {
 }
 
 /** Makes the cgroup that the kubelet wants to find, in every hierarchy. */
-export async function makeCgroups(cluster: string): Promise<void> {
+export async function makeCgroups(cluster: Which): Promise<void> {
   const controllers = await readFile(join(ROOT, "cgroup.controllers"), "utf8").catch(() => undefined);
   if (controllers !== undefined) {
     // Version 2 gives a group only the controllers that its parent passes on.
@@ -47,7 +51,7 @@ export async function makeCgroups(cluster: string): Promise<void> {
 }
 
 /** Removes it with all that is below it. What is in use is waited for: its processes were killed just now. */
-export async function removeCgroups(cluster: string, call: Call): Promise<void> {
+export async function removeCgroups(cluster: Which, call: Call): Promise<void> {
   for (let wait = 10; ; wait *= 2) {
     const left: string[] = [];
     for (const place of await places(cluster)) if (!(await removeGroup(place))) left.push(place);

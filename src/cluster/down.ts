@@ -51,7 +51,7 @@ export async function removeCluster(
   await killAll(state.id, call);
   // The link goes with the node's namespace, but a little later than that one's processes.
   spawnSync("ip", ["link", "delete", linkNames(state.network).host], { stdio: "ignore" });
-  await removeCgroups(state.name, call);
+  await removeCgroups(state, call);
   const others = (await listStates(clusters)).filter((other) => other.name !== state.name);
   if (others.length === 0) {
     await restoreSysctls(state.sysctls);

@@ -74,7 +74,7 @@ export async function startNode(
   await writeFile(join(at.cniConf, "10-imgvol.conflist"), JSON.stringify(cniConfig(at.path, addresses)));
   await writeFile(
     at.kubelet,
-    JSON.stringify(kubeletConfig(at.path, folder.pki, addresses, cgroupName(state.name))),
+    JSON.stringify(kubeletConfig(at.path, folder.pki, addresses, cgroupName(state))),
   );
   await writeFile(at.corefile, corefile(at.kubeconfig("dns"), addresses));
   await writeFile(at.resolv, `nameserver ${addresses.dns}\n`);

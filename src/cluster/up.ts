@@ -193,7 +193,7 @@ async function prepare(folder: ClusterFolder, state: ClusterState, call: Call): 
   call.signal.throwIfAborted();
   for (const path of [folder.logs, folder.registry]) await makeFolder(path, 0o700);
   await makeMountPoints(state.folders);
-  await makeCgroups(state.name);
+  await makeCgroups(state);
   await writePki(folder.pki, addressesOf(state.network), new Date());
   const api = state.ports.find((p) => p.what === "api")?.host ?? 0;
   const server = `https://127.0.0.1:${api}`;
