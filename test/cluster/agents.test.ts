@@ -1,40 +1,26 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { quietCall, temporaryFolder } from "../../src/base/index.ts";
-import { publishDashboard } from "../../src/demo/cluster-images.ts";
 import { parseReference } from "../../src/oci/index.ts";
 import { type Packed, pack, presetSource } from "../../src/pack/index.ts";
 import { type EnvVar, findPreset, layoutNamed, switchOn, targetsFor } from "../../src/preset/index.ts";
 import { openStore } from "../../src/store/index.ts";
-import { dashboardClient, type TelemetryQueries, type Trace } from "../../src/telemetry/index.ts";
+import type { TelemetryQueries, Trace } from "../../src/telemetry/index.ts";
 import { publishNodeApp, publishPythonAgent, publishPythonApp } from "./app-images.ts";
-import { HERE, TestCluster } from "./cluster.ts";
+import { TestCluster } from "./cluster.ts";
+import { DASHBOARD_PORT, deployDashboard } from "./dashboard.ts";
 import { programs } from "./programs.ts";
 
 const call = quietCall();
-const TOKEN = "a token of this test alone";
 const OTLP = "http://dashboard.dashboard:4318";
 const folder = await temporaryFolder(tmpdir(), "imgvol-agents-");
 let cluster: TestCluster;
 let queries: TelemetryQueries;
 
 before(async () => {
-  cluster = await TestCluster.start({ publish: [{ host: 0, node: 31_888 }] });
-  const registry = cluster.cluster.registry;
-  const on = { command() {}, note() {}, output() {} };
-  await publishDashboard({ registry, cache: programs.cache, env: process.env, on }, call);
-  const metadata = { name: "dashboard" };
-  await cluster.apply({ apiVersion: "v1", kind: "Namespace", metadata });
-  const secret = { metadata: { ...metadata, namespace: "dashboard" }, stringData: { token: TOKEN } };
-  await cluster.apply({ apiVersion: "v1", kind: "Secret", ...secret });
-  const example = await readFile(join(HERE, "examples/spring-kubernetes/dashboard.yaml"), "utf8");
-  await cluster.kubectl(["apply", "-f", "-"], example.replaceAll("localhost:5001", registry));
-  await cluster.kubectl(["-n", "dashboard", "rollout", "status", "deployment/dashboard", "--timeout=120s"]);
-  const page = cluster.cluster.ports.find((port) => port.node === 31_888);
-  queries = dashboardClient({ origin: `http://127.0.0.1:${page?.host}`, token: TOKEN }, call);
+  cluster = await TestCluster.start({ publish: [{ host: 0, node: DASHBOARD_PORT }] });
+  queries = await deployDashboard(cluster);
 });
 after(async () => {
   await cluster?.[Symbol.asyncDispose]();
