@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-/** The page whose tables the suite writes. */
+/** The page whose tables the suite writes, where no other is named. */
 const PAGE: string = join(import.meta.dirname, "../../docs/interoperability.md");
 
 /** Whether this run writes the tables anew. */
@@ -10,17 +10,17 @@ export const updating: boolean = process.env["UPDATE"] === "1";
 const fence = (name: string): RegExp => new RegExp(`(<!-- ${name} -->\n)[^]*?(<!-- /${name} -->)`);
 
 /** What the page says in its part of that name. */
-export async function section(name: string): Promise<string> {
-  const page = await readFile(PAGE, "utf8");
+export async function section(name: string, path: string = PAGE): Promise<string> {
+  const page = await readFile(path, "utf8");
   return new RegExp(`<!-- ${name} -->\n([^]*?)<!-- /${name} -->`).exec(page)?.[1] ?? "";
 }
 
 /** Writes one part of the page anew. */
-export async function writeSection(name: string, text: string): Promise<void> {
-  const page = await readFile(PAGE, "utf8");
-  if (!fence(name).test(page)) throw new Error(`${PAGE} has no part ${name}`);
+export async function writeSection(name: string, text: string, path: string = PAGE): Promise<void> {
+  const page = await readFile(path, "utf8");
+  if (!fence(name).test(page)) throw new Error(`${path} has no part ${name}`);
   await writeFile(
-    PAGE,
+    path,
     page.replace(fence(name), (_all, open, close) => `${open}${text}${close}`),
   );
 }

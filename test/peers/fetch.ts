@@ -1,6 +1,7 @@
 // Fetches every peer of the suites up front, so that no test's time is that of a build: `node test/peers/fetch.ts`.
 import { availableParallelism } from "node:os";
 import { conformance } from "./conformance.ts";
+import { containerd } from "./containerd.ts";
 import { crane } from "./crane.ts";
 import { distribution } from "./distribution.ts";
 import { dockerRegistry } from "./docker-registry.ts";
@@ -8,6 +9,7 @@ import { kind } from "./kind.ts";
 import { nodeRelease } from "./node.ts";
 import { olareg } from "./olareg.ts";
 import { oras } from "./oras.ts";
+import { podman } from "./podman.ts";
 import { type Peer, programOf } from "./program.ts";
 import { regctl } from "./regctl.ts";
 import { releaseOf } from "./release.ts";
@@ -27,7 +29,9 @@ const peers: Peer[] = [
   schema,
   kind,
   skopeo,
+  podman,
   dockerRegistry,
+  containerd,
   nodeRelease("22.18.0"),
 ];
 

@@ -1,0 +1,74 @@
+import { Podman, podman } from "../../peers/podman.ts";
+import { releaseOf } from "../../peers/release.ts";
+import { lookingPod } from "./kubelet.ts";
+import type { Outcome, Runtime, VolumeAt } from "./runtime.ts";
+
+/** As podman has it: a program of the container's may end with these as well, and ours do not. */
+const REFUSED = [125, 126, 127];
+
+/** `podman run --mount type=image`. */
+export async function podmanRun(registry: string): Promise<Runtime> {
+  const program = await Podman.start();
+  return {
+    name: `podman ${await release()}: run`,
+    registry,
+    async run(volumes, script) {
+      await pull(program, volumes);
+      const mounts = volumes.map(({ reference, at, subPath }) => {
+        const sub = subPath === undefined ? "" : `,subpath=/${subPath}`;
+        return `--mount=type=image,source=${reference},destination=${at}${sub}`;
+      });
+      const words = ["run", "--rm", "--network=host", ...mounts, `${registry}/tools:1`, "sh", "-c", script];
+      const { code, stdout, stderr } = await program.run(words, [0, ...REFUSED]);
+      return code === 0 ? { said: stdout } : { refused: stderr };
+    },
+    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
+  };
+}
+
+/** `podman kube play` of the same pod that a kubelet is given. */
+export async function podmanPlay(registry: string): Promise<Runtime> {
+  const program = await Podman.start();
+  let pods = 0;
+  return {
+    name: `podman ${await release()}: kube play`,
+    registry,
+    run: (volumes, script) => play(program, `look-${pods++}`, registry, volumes, script),
+    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
+  };
+}
+
+async function play(
+  program: Podman,
+  name: string,
+  registry: string,
+  volumes: readonly VolumeAt[],
+  script: string,
+): Promise<Outcome> {
+  const pod = lookingPod(name, `${registry}/tools:1`, volumes, script);
+  const file = await program.file(
+    `${name}.json`,
+    JSON.stringify({ ...pod, spec: { ...pod.spec, hostNetwork: true } }),
+  );
+  const { code, stderr } = await program.run(["kube", "play", "--quiet", file], [0, ...REFUSED]);
+  try {
+    if (code !== 0) return { refused: stderr };
+    const container = `${name}-look`;
+    const { stdout: exit } = await program.run(["wait", container]);
+    const { stdout: said } = await program.run(["logs", container]);
+    if (exit.trim() !== "0") throw new Error(`the pod ${name} ended with ${exit}: ${said.slice(-4000)}`);
+    return { said };
+  } finally {
+    await program.run(["kube", "down", "--force", file], [0, ...REFUSED]);
+  }
+}
+
+async function pull(program: Podman, volumes: readonly VolumeAt[]): Promise<void> {
+  const references = [...new Set(volumes.map((volume) => volume.reference))];
+  await program.run(["pull", "--quiet", "--policy=missing", ...references]);
+}
+
+/** Major and minor. */
+async function release(): Promise<string> {
+  return (await releaseOf(podman)).split(".").slice(0, 2).join(".");
+}
