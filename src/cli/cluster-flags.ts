@@ -14,6 +14,7 @@ export interface UpFlags {
   readonly bin?: string;
   readonly kubernetes?: string;
   readonly nodeImage?: string;
+  readonly dashboard?: boolean;
   readonly dryRun?: boolean;
 }
 
@@ -41,13 +42,16 @@ export function addUpFlags(command: Command): void {
     .optionsGroup("kind:")
     .option("--kubernetes <version>", "1.31 or later (default: that of native)")
     .option("--node-image <reference>", "instead of kind's own for that version")
+    .option("--dashboard", "run the dashboard in the cluster: OTLP at dashboard.dashboard, its page at 18888")
     .option("--dry-run", "print the commands and files as a script, and do nothing")
     .optionsGroup("Options:")
     .option("--json", "the answer as JSON");
 }
 
 /** What both providers are told. @throws ImgvolError `flag-invalid` */
-export function sharedOptions(flags: UpFlags): Omit<KindOptions, "kubernetes" | "nodeImage" | "clusters"> {
+export function sharedOptions(
+  flags: UpFlags,
+): Omit<KindOptions, "kubernetes" | "nodeImage" | "dashboard" | "clusters"> {
   return {
     name: flags.name,
     apiPort: parsePort(flags.apiPort, "--api-port"),

@@ -10,6 +10,7 @@ export type UpProvider = "native" | "kind" | Recipe;
 const OWN: Readonly<Record<string, readonly UpProvider[]>> = {
   bin: ["native"],
   nodeImage: ["kind"],
+  dashboard: ["kind"],
   dryRun: ["kind"],
   kubernetes: ["kind", ...recipes],
 };

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { clusterUp, kindUp, kindUpScript, type Recipe, recipe } from "../cluster/index.ts";
+import { imgvolSources } from "../demo/index.ts";
 import { defaultCacheFolder } from "../volume/index.ts";
 import { addUpFlags, sharedOptions, type UpFlags } from "./cluster-flags.ts";
 import { providerOf } from "./cluster-provider.ts";
@@ -33,7 +34,8 @@ async function upNative(flags: UpFlags, io: Io): Promise<void> {
 
 async function upKind(flags: UpFlags, io: Io): Promise<void> {
   const { kubernetes, nodeImage, dryRun } = flags;
-  const options = { ...sharedOptions(flags), kubernetes, nodeImage };
+  const dashboard = flags.dashboard ? await imgvolSources() : undefined;
+  const options = { ...sharedOptions(flags), kubernetes, nodeImage, dashboard };
   if (dryRun) {
     const script = await kindUpScript(options, io.call);
     return io.answer({ provider: "kind", script }, () => script.trimEnd());
@@ -41,6 +43,7 @@ async function upKind(flags: UpFlags, io: Io): Promise<void> {
   const cluster = await kindUp(options, io.call);
   io.answer({ provider: "kind", ...cluster }, () => `export KUBECONFIG=${cluster.kubeconfig}`);
   io.say(`Kubernetes ${cluster.kubernetes}, containerd ${cluster.containerd}; push to ${cluster.registry}`);
+  if (cluster.dashboard !== undefined) io.say(`dashboard  ${cluster.dashboard}`);
 }
 
 function printRecipe(tool: Recipe, flags: UpFlags, io: Io): void {

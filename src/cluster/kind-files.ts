@@ -15,6 +15,8 @@ export interface KindSpec {
   readonly publish: readonly { readonly host: number; readonly node: number }[];
   /** An htpasswd file that the registry asks for. */
   readonly htpasswd?: string;
+  /** The dashboard runs in it, and its page is published. */
+  readonly dashboard?: true;
 }
 
 /** https://kind.sigs.k8s.io/docs/user/configuration/ */

@@ -13,6 +13,8 @@ export interface KindState {
   readonly whole: boolean;
   /** Of the node image; known once it runs. */
   readonly containerd?: string;
+  /** Of the dashboard's page. */
+  readonly token?: string;
 }
 
 export interface KindFolder {

@@ -1,11 +1,11 @@
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { type Call, lock, makeFolder, messageOf, quietCall, removeTree } from "../base/index.ts";
 import { ClusterError } from "./errors.ts";
-import { freePort } from "./free-port.ts";
+import { dashboardSteps, newToken, PAGE, packDashboard } from "./kind-dashboard.ts";
 import { findEngine, likelyEngine } from "./kind-engine.ts";
 import type { KindSpec } from "./kind-files.ts";
-import { imageVolumeGate, kubernetesVersion } from "./kind-image.ts";
+import { decide, type KindOptions, portsOf, withOpenPorts, withPorts } from "./kind-options.ts";
 import { type KindPlan, kindPlan, kindScript, nodeName } from "./kind-plan.ts";
 import { findKind, runSteps, succeeds, words } from "./kind-run.ts";
 import {
@@ -18,27 +18,6 @@ import {
   writeKindState,
 } from "./kind-state.ts";
 import type { Published } from "./state.ts";
-import { MINOR } from "./versions.ts";
-
-export interface KindOptions {
-  /** Default `imgvol`. */
-  readonly name?: string | undefined;
-  /** `1.36`, or `1.36.4`. Default: the minor version of a native cluster. */
-  readonly kubernetes?: string | undefined;
-  /** Instead of the one that is known for the version: one of the user's own, say. */
-  readonly nodeImage?: string | undefined;
-  /** Of this machine; 0 takes any free one. Default 6443. */
-  readonly apiPort?: number | undefined;
-  /** Of this machine, and of references on the node. Default 5001. */
-  readonly registryPort?: number | undefined;
-  readonly publish?: readonly { readonly host: number; readonly node: number }[] | undefined;
-  /** The gate ImageVolume is off: 1.35 and earlier. */
-  readonly gateOff?: boolean | undefined;
-  /** An htpasswd file that the registry asks for. */
-  readonly htpasswd?: string | undefined;
-  /** Where clusters of kind's are kept. */
-  readonly clusters?: string | undefined;
-}
 
 /** A cluster of kind's. */
 export interface KindCluster {
@@ -53,6 +32,8 @@ export interface KindCluster {
   /** `localhost:PORT`: the same on this machine and on the node. */
   readonly registry: string;
   readonly ports: readonly Published[];
+  /** The page of the dashboard, where there is one. */
+  readonly dashboard?: string;
 }
 
 const DOWN = "imgvol cluster down --name";
@@ -80,10 +61,11 @@ export async function kindUp(options: KindOptions, call: Call): Promise<KindClus
   const spec = await withPorts(wanted, new Set(taken.map(({ host }) => host)));
   const plan = kindPlan(spec, folder.kubeconfig);
   for (const container of plan.containers) await refuse(plan, spec, container, call);
-  const state = { spec, created: new Date().toISOString(), whole: false };
+  const token = spec.dashboard === undefined ? {} : { token: newToken() };
+  const state = { spec, created: new Date().toISOString(), whole: false, ...token };
   try {
     await writeKindState(folder, state);
-    return await finish(folder, state, plan, call);
+    return await finish(folder, state, plan, options, call);
   } catch (error) {
     // Its state stays where this fails: then `down` can do it later.
     await removeKind(folder, state, quietCall()).catch((left: unknown) =>
@@ -101,61 +83,11 @@ export async function kindUpScript(options: KindOptions, call: Call): Promise<st
     return likelyEngine();
   });
   const folder = kindFolder(options.name ?? "imgvol", options.clusters ?? kindClustersFolder());
-  const spec = { ...decide(options), engine };
-  const plan = kindPlan(await withOpenPorts(spec), folder.kubeconfig);
-  return kindScript(plan, plan.up);
-}
-
-/** @throws ClusterError `version-unsupported`, `name-invalid` */
-function decide(options: KindOptions): Omit<KindSpec, "engine"> {
-  const kubernetes = kubernetesVersion(options.kubernetes ?? MINOR);
-  const image = options.nodeImage ?? kubernetes.image;
-  if (image === undefined) {
-    throw new ClusterError(
-      "version-unsupported",
-      `no node image of Kubernetes ${kubernetes.version} is known`,
-      {
-        hint: "name its patch version, or an image of your own with --node-image",
-        wrongUse: true,
-      },
-    );
-  }
-  const gate = imageVolumeGate(kubernetes, options.gateOff ?? false);
-  return {
-    name: options.name ?? "imgvol",
-    version: kubernetes.version,
-    image,
-    ...(gate === undefined ? {} : { gate }),
-    apiPort: options.apiPort ?? 6443,
-    registryPort: options.registryPort ?? 5001,
-    publish: options.publish ?? [],
-    ...(options.htpasswd === undefined ? {} : { htpasswd: resolve(options.htpasswd) }),
-  };
-}
-
-/** Finds the ports that were left open, and whether the others are free. @throws BaseError `port-in-use` */
-async function withPorts(spec: KindSpec, taken: Set<number>): Promise<KindSpec> {
-  const apiPort = await freePort(spec.apiPort, "--api-port", taken);
-  const registryPort = await freePort(spec.registryPort, "--registry-port", taken);
-  const publish: { host: number; node: number }[] = [];
-  for (const { host, node } of spec.publish) {
-    publish.push({ host: await freePort(host, "--publish", taken), node });
-  }
-  return { ...spec, apiPort, registryPort, publish };
-}
-
-/** As {@link withPorts}, but not looking at those that are named: what holds one now may be gone when the script is run. */
-async function withOpenPorts(spec: KindSpec): Promise<KindSpec> {
-  const taken = new Set(portsOf(spec).map(({ host }) => host));
-  const open = async (port: number): Promise<number> => port || (await freePort(0, "", taken));
-  const publish: { host: number; node: number }[] = [];
-  for (const { host, node } of spec.publish) publish.push({ host: await open(host), node });
-  return {
-    ...spec,
-    apiPort: await open(spec.apiPort),
-    registryPort: await open(spec.registryPort),
-    publish,
-  };
+  const spec = await withOpenPorts({ ...decide(options), engine });
+  const plan = kindPlan(spec, folder.kubeconfig);
+  // In between imgvol packs itself: no program of the plan.
+  const volume = `localhost:${spec.registryPort}/imgvol:dashboard`;
+  return kindScript(plan, [...plan.up, ...(spec.dashboard ? dashboardSteps(spec, volume) : [])]);
 }
 
 /** What has the name of a part of ours, and is not, is neither used nor, later, deleted. */
@@ -190,16 +122,21 @@ async function mend(
       hint: `imgvol cluster status, or ${DOWN} ${spec.name}`,
     });
   }
-  return await finish(folder, state, kindPlan(spec, folder.kubeconfig), call);
+  return await finish(folder, state, kindPlan(spec, folder.kubeconfig), options, call);
 }
 
 async function finish(
   folder: KindFolder,
   state: KindState,
   plan: KindPlan,
+  { dashboard }: KindOptions,
   call: Call,
 ): Promise<KindCluster> {
   await runSteps(plan, plan.up, call);
+  if (dashboard !== undefined) {
+    const volume = await packDashboard(dashboard, state.spec, call);
+    await runSteps(plan, dashboardSteps(state.spec, volume, state.token), call);
+  }
   const { engine } = state.spec;
   const { stdout } = await words(
     plan,
@@ -220,7 +157,8 @@ export async function removeKind(folder: KindFolder, { spec }: KindState, call: 
   await removeTree(folder.path);
 }
 
-export function kindClusterOf(folder: KindFolder, { spec, containerd }: KindState): KindCluster {
+export function kindClusterOf(folder: KindFolder, { spec, containerd, token }: KindState): KindCluster {
+  const page = spec.publish.find(({ node }) => node === PAGE);
   return {
     name: spec.name,
     engine: spec.engine,
@@ -230,13 +168,6 @@ export function kindClusterOf(folder: KindFolder, { spec, containerd }: KindStat
     kubeconfig: folder.kubeconfig,
     registry: `localhost:${spec.registryPort}`,
     ports: portsOf(spec),
+    ...(token === undefined ? {} : { dashboard: `http://127.0.0.1:${page?.host}/login?t=${token}` }),
   };
-}
-
-function portsOf({ apiPort, registryPort, publish }: KindSpec): readonly Published[] {
-  return [
-    { host: apiPort, node: 6443, what: "api" },
-    { host: registryPort, node: registryPort, what: "registry" },
-    ...publish.map(({ host, node }) => ({ host, node, what: "published" as const })),
-  ];
 }

@@ -7,16 +7,29 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { quietCall, temporaryFolder } from "../../src/base/index.ts";
 import { runProgram } from "../../src/cluster/index.ts";
-import { hostsToml, registryHosting } from "../../src/cluster/kind-files.ts";
+import { dashboardObjects, newToken, PAGE, packDashboard } from "../../src/cluster/kind-dashboard.ts";
+import { hostsToml, type KindSpec, registryHosting } from "../../src/cluster/kind-files.ts";
 import { kindPlan, UNTIL_READY } from "../../src/cluster/kind-plan.ts";
+import { addProgram, makeRoot } from "../../src/demo/app-root.ts";
+import { imgvolSources } from "../../src/demo/index.ts";
+import { dashboardClient } from "../../src/telemetry/index.ts";
 import { TestCluster } from "./cluster.ts";
 import { publish, publishTools, writeVolume } from "./images.ts";
 
 const folder = await temporaryFolder(tmpdir(), "imgvol-kind-");
+const SPEC: KindSpec = {
+  name: "a",
+  engine: "docker",
+  version: "1.36.4",
+  image: "an image",
+  apiPort: 1,
+  registryPort: 2,
+  publish: [],
+};
 let cluster: TestCluster;
 
 before(async () => {
-  cluster = await TestCluster.start({ name: "kind-files" });
+  cluster = await TestCluster.start({ name: "kind-files", publish: [{ host: 0, node: PAGE }] });
   await publishTools(`${cluster.cluster.registry}/tools:1`, folder.path);
   await publish(`${cluster.cluster.registry}/volume:1`, await writeVolume(folder.path, "led here"));
 });
@@ -60,6 +73,29 @@ test("the cluster takes the registry's ConfigMap, twice, and anyone who is known
   assert.deepEqual(found.data, { "localRegistryHosting.v1": 'host: "localhost:5001"\n' });
 });
 
+test("the dashboard runs from an image volume of imgvol itself, in an image that has Node.js alone", async () => {
+  const { registry, ports } = cluster.cluster;
+  const root = join(folder.path, "node");
+  await makeRoot(root);
+  await addProgram(root, process.execPath, "/usr/bin/node", quietCall());
+  await publish(`${registry}/node:1`, root, { keepModes: true, config: { Env: ["PATH=/usr/bin"] } });
+  const spec = { ...SPEC, registryPort: Number(registry.split(":")[1]) };
+  const volume = await packDashboard(await imgvolSources(), spec, quietCall());
+  assert.equal(await packDashboard(await imgvolSources(), spec, quietCall()), volume, "twice is once");
+  const token = newToken();
+  const objects = JSON.stringify(dashboardObjects(volume, `${registry}/node:1`, token));
+  for (let i = 0; i < 2; i++) await cluster.kubectl(["apply", "-f", "-"], objects);
+  await cluster.kubectl(["-n", "dashboard", "rollout", "status", "deployment/dashboard", "--timeout=120s"]);
+  const page = ports.find(({ node }) => node === PAGE);
+  const queries = dashboardClient({ origin: `http://127.0.0.1:${page?.host}`, token }, quietCall());
+  const services = await cluster.until(
+    "answer of the dashboard",
+    () => queries.services().catch(() => undefined),
+    (found) => found !== undefined,
+  );
+  assert.deepEqual(services, []);
+});
+
 test("the wait for the node ends when it is ready", async () => {
   const { kubectl, kubeconfig } = cluster.cluster;
   const script = UNTIL_READY.replace(
@@ -71,10 +107,7 @@ test("the wait for the node ends when it is ready", async () => {
 });
 
 test("what writes the hosts.toml into a node does so with the node's shell", async () => {
-  const plan = kindPlan(
-    { name: "a", engine: "docker", version: "1.36.4", image: "i", apiPort: 1, registryPort: 2, publish: [] },
-    "/kubeconfig",
-  );
+  const plan = kindPlan(SPEC, "/kubeconfig");
   const step = plan.up.find(({ what }) => what === "tell containerd where the registry is");
   const words = step?.run.slice(step.run.indexOf("sh")) ?? [];
   const target = join(folder.path, "certs.d", "localhost:2");

@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { dashboardSteps } from "../../src/cluster/kind-dashboard.ts";
 import type { KindSpec } from "../../src/cluster/kind-files.ts";
 import { kindPlan, kindScript } from "../../src/cluster/kind-plan.ts";
 
@@ -43,22 +44,33 @@ const SPECS: Readonly<Record<string, KindSpec>> = {
   },
 };
 
+function compare(name: string, script: string): void {
+  const file = join(GOLDEN, name);
+  if (process.env["UPDATE"] === "1") writeFileSync(file, script);
+  assert.ok(existsSync(file), "no golden file: run with UPDATE=1, and read what it wrote");
+  assert.equal(script, readFileSync(file, "utf8"));
+  const read = spawnSync("sh", ["-n"], { input: script, encoding: "utf8" });
+  assert.deepEqual({ status: read.status, stderr: read.stderr }, { status: 0, stderr: "" });
+}
+
 for (const [name, spec] of Object.entries(SPECS)) {
   for (const part of ["up", "down"] as const) {
     test(`golden: ${name}, ${part}`, () => {
       const plan = kindPlan(spec, "/state/a cluster/kubeconfig");
       const script = kindScript(plan, plan[part]);
-      const file = join(GOLDEN, `${name}.${part}.sh`);
-      if (process.env["UPDATE"] === "1") writeFileSync(file, script);
-      assert.ok(existsSync(file), "no golden file: run with UPDATE=1, and read what it wrote");
-      assert.equal(script, readFileSync(file, "utf8"));
-      const read = spawnSync("sh", ["-n"], { input: script, encoding: "utf8" });
-      assert.deepEqual({ status: read.status, stderr: read.stderr }, { status: 0, stderr: "" });
+      compare(`${name}.${part}.sh`, script);
     });
   }
 }
 
+test("golden: the dashboard", () => {
+  const spec: KindSpec = { ...plain, publish: [{ host: 18_888, node: 31_888 }], dashboard: true };
+  const plan = kindPlan(spec, "/state/kubeconfig");
+  const script = kindScript(plan, dashboardSteps(spec, "localhost:5001/imgvol:dashboard", "a token"));
+  compare("dashboard.up.sh", script);
+});
+
 test("every golden file is of a case", () => {
   const files = Object.keys(SPECS).flatMap((name) => [`${name}.down.sh`, `${name}.up.sh`]);
-  assert.deepEqual(readdirSync(GOLDEN).sort(), files.sort());
+  assert.deepEqual(readdirSync(GOLDEN).sort(), [...files, "dashboard.up.sh"].sort());
 });

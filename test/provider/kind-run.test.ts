@@ -1,7 +1,6 @@
 // The steps of `cluster up --provider kind`, with programs that stand where docker and kind would: what is asked of them, in
 // which order, and what is left when they fail. That a cluster comes of it, only an engine could show.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -66,7 +65,7 @@ test("a registry that was lost is made again, with the cluster as it is", async 
   await using engine = await standIns();
   await up(engine);
   await engine.told();
-  execFileSync("docker", ["rm", "--force", "--volumes", "imgvol-registry"]);
+  await engine.lose("imgvol-registry");
   await up(engine);
   assert.deepEqual(await engine.containers(), OURS);
   assert.ok(!(await engine.told()).some((line) => line.startsWith("kind create")));
@@ -78,6 +77,12 @@ test("up with other wishes than the cluster was made with is refused, and change
   await engine.told();
   await assert.rejects(up(engine, { kubernetes: "1.35" }), code("cluster-up"));
   await assert.rejects(up(engine, { publish: [{ host: 0, node: 30_080 }] }), code("cluster-up"));
+  assert.deepEqual(await engine.told(), []);
+});
+
+test("a dashboard without a password for the registry is refused before anything is asked", async () => {
+  await using engine = await standIns();
+  await assert.rejects(up(engine, { dashboard: [], htpasswd: "/htpasswd" }), code("not-supported"));
   assert.deepEqual(await engine.told(), []);
 });
 
@@ -162,7 +167,7 @@ test("status: ready, and over when the node is gone", async () => {
   await up(engine, { name: "second" });
   const [ready] = await kindStatus(engine.clusters, call);
   assert.deepEqual([ready?.name, ready?.state, ready?.engine], ["second", "ready", "docker"]);
-  execFileSync("kind", ["delete", "cluster", "--name", "second"]);
+  await engine.lose("second-control-plane");
   const [over] = await kindStatus(engine.clusters, call);
   assert.equal(over?.state, "over");
 });

@@ -41,6 +41,8 @@ export interface StandIns extends AsyncDisposable {
   containers(): Promise<readonly string[]>;
   /** A container that somebody else made. */
   put(container: string): Promise<void>;
+  /** Deletes one behind imgvol's back. */
+  lose(container: string): Promise<void>;
   /** Makes them fail, or hang. */
   set(fault: "no-engine" | "fail-run" | "fail-delete" | "hang", on: boolean): Promise<void>;
   /** What they were given by stdin. */
@@ -70,6 +72,7 @@ export async function standIns(): Promise<StandIns> {
     },
     containers: async () => (await readdir(at("container"))).sort(),
     put: (container) => writeFile(at("container", container), ""),
+    lose: (container) => rm(at("container", container)),
     set: (fault, on) => (on ? writeFile(at(fault), "") : rm(at(fault))),
     given: (file) => readFile(at(file), "utf8"),
     async [Symbol.asyncDispose]() {

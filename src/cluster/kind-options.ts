@@ -1,0 +1,101 @@
+import { resolve } from "node:path";
+import type { Source } from "../pack/index.ts";
+import { ClusterError } from "./errors.ts";
+import { freePort } from "./free-port.ts";
+import { PAGE } from "./kind-dashboard.ts";
+import type { KindSpec } from "./kind-files.ts";
+import { imageVolumeGate, kubernetesVersion } from "./kind-image.ts";
+import type { Published } from "./state.ts";
+import { MINOR } from "./versions.ts";
+
+export interface KindOptions {
+  /** Default `imgvol`. */
+  readonly name?: string | undefined;
+  /** `1.36`, or `1.36.4`. Default: the minor version of a native cluster. */
+  readonly kubernetes?: string | undefined;
+  /** Instead of the one that is known for the version: one of the user's own, say. */
+  readonly nodeImage?: string | undefined;
+  /** Of this machine; 0 takes any free one. Default 6443. */
+  readonly apiPort?: number | undefined;
+  /** Of this machine, and of references on the node. Default 5001. */
+  readonly registryPort?: number | undefined;
+  readonly publish?: readonly { readonly host: number; readonly node: number }[] | undefined;
+  /** The gate ImageVolume is off: 1.35 and earlier. */
+  readonly gateOff?: boolean | undefined;
+  /** An htpasswd file that the registry asks for. */
+  readonly htpasswd?: string | undefined;
+  /** imgvol's own files: with them, the dashboard runs in the cluster, and its page is published. */
+  readonly dashboard?: readonly Source[] | undefined;
+  /** Where clusters of kind's are kept. */
+  readonly clusters?: string | undefined;
+}
+
+/** All that does not depend on this machine. @throws ClusterError `version-unsupported`, `not-supported` */
+export function decide(options: KindOptions): Omit<KindSpec, "engine"> {
+  const kubernetes = kubernetesVersion(options.kubernetes ?? MINOR);
+  const image = options.nodeImage ?? kubernetes.image;
+  if (image === undefined) {
+    throw new ClusterError(
+      "version-unsupported",
+      `no node image of Kubernetes ${kubernetes.version} is known`,
+      {
+        hint: "name its patch version, or an image of your own with --node-image",
+        wrongUse: true,
+      },
+    );
+  }
+  const gate = imageVolumeGate(kubernetes, options.gateOff ?? false);
+  if (options.dashboard !== undefined && options.htpasswd !== undefined) {
+    throw new ClusterError("not-supported", "the dashboard's pod has no password for the registry", {
+      hint: "leave --registry-htpasswd out, or the --dashboard",
+      wrongUse: true,
+    });
+  }
+  const wanted = options.dashboard !== undefined && !options.publish?.some(({ node }) => node === PAGE);
+  const page = wanted ? [{ host: 18_888, node: PAGE }] : [];
+  return {
+    name: options.name ?? "imgvol",
+    version: kubernetes.version,
+    image,
+    ...(gate === undefined ? {} : { gate }),
+    apiPort: options.apiPort ?? 6443,
+    registryPort: options.registryPort ?? 5001,
+    publish: [...(options.publish ?? []), ...page],
+    ...(options.dashboard === undefined ? {} : { dashboard: true }),
+    ...(options.htpasswd === undefined ? {} : { htpasswd: resolve(options.htpasswd) }),
+  };
+}
+
+/** Finds the ports that were left open, and whether the others are free. @throws BaseError `port-in-use` */
+export async function withPorts(spec: KindSpec, taken: Set<number>): Promise<KindSpec> {
+  const apiPort = await freePort(spec.apiPort, "--api-port", taken);
+  const registryPort = await freePort(spec.registryPort, "--registry-port", taken);
+  const publish: { host: number; node: number }[] = [];
+  for (const { host, node } of spec.publish) {
+    publish.push({ host: await freePort(host, "--publish", taken), node });
+  }
+  return { ...spec, apiPort, registryPort, publish };
+}
+
+/** As {@link withPorts}, but not looking at those that are named: what holds one now may be gone when the script is run. */
+export async function withOpenPorts(spec: KindSpec): Promise<KindSpec> {
+  const taken = new Set(portsOf(spec).map(({ host }) => host));
+  const open = async (port: number): Promise<number> => port || (await freePort(0, "", taken));
+  const publish: { host: number; node: number }[] = [];
+  for (const { host, node } of spec.publish) publish.push({ host: await open(host), node });
+  return {
+    ...spec,
+    apiPort: await open(spec.apiPort),
+    registryPort: await open(spec.registryPort),
+    publish,
+  };
+}
+
+/** The ports of this machine that a cluster has. */
+export function portsOf({ apiPort, registryPort, publish }: KindSpec): readonly Published[] {
+  return [
+    { host: apiPort, node: 6443, what: "api" },
+    { host: registryPort, node: registryPort, what: "registry" },
+    ...publish.map(({ host, node }) => ({ host, node, what: "published" as const })),
+  ];
+}
