@@ -41,7 +41,12 @@ export function likelyEngine(): string {
 
 function candidates(): readonly string[] {
   const wanted = process.env[VARIABLE];
-  return wanted !== undefined && [...ENGINES, ...MORE].includes(wanted) ? [wanted] : ENGINES;
+  return wanted !== undefined && isEngine(wanted) ? [wanted] : ENGINES;
+}
+
+/** Whether it is one that kind knows. */
+export function isEngine(name: string): boolean {
+  return [...ENGINES, ...MORE].includes(name);
 }
 
 function withoutEngine(): string {

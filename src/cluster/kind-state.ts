@@ -1,7 +1,8 @@
 import { readdir, readFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { errno, makeFolder, replaceFile } from "../base/index.ts";
 import { ClusterError } from "./errors.ts";
+import { isEngine } from "./kind-engine.ts";
 import type { KindSpec } from "./kind-files.ts";
 import { clusterFolder, clustersFolder } from "./state.ts";
 
@@ -34,13 +35,34 @@ export function kindFolder(name: string, clusters: string = kindClustersFolder()
   return { path, state: join(path, "kind.json"), kubeconfig };
 }
 
+/** @throws ClusterError `cluster-unknown` */
 export async function readKindState(folder: KindFolder): Promise<KindState | undefined> {
+  let state: unknown;
   try {
-    return JSON.parse(await readFile(folder.state, "utf8"));
+    state = JSON.parse(await readFile(folder.state, "utf8"));
   } catch (error) {
     if (errno(error) === "ENOENT") return undefined;
-    throw new ClusterError("cluster-unknown", `${folder.state} cannot be read`, { cause: error });
+    throw unknown(folder, "cannot be read", error);
   }
+  if (!isKindState(state, basename(folder.path))) throw unknown(folder, "does not say what this cluster is");
+  return state;
+}
+
+/** The engine is a program that is started, and the name is what is deleted: neither is believed of any file. */
+function isKindState(value: unknown, name: string): value is KindState {
+  if (typeof value !== "object" || value === null || !("spec" in value) || !("whole" in value)) return false;
+  const { spec, whole } = value as { readonly spec: Partial<KindSpec> | null; readonly whole: unknown };
+  return (
+    typeof whole === "boolean" &&
+    spec?.name === name &&
+    isEngine(spec.engine ?? "") &&
+    Array.isArray(spec.publish)
+  );
+}
+
+function unknown({ path, state }: KindFolder, how: string, cause?: unknown): ClusterError {
+  const hint = `see what of it is there (kind get clusters), then remove ${path}`;
+  return new ClusterError("cluster-unknown", `${state} ${how}`, { cause, hint });
 }
 
 export async function writeKindState(folder: KindFolder, state: KindState): Promise<void> {
