@@ -6,14 +6,13 @@ import { builds, programsOf } from "../../../src/cluster/versions.ts";
 import { containerdPrograms } from "../../peers/containerd.ts";
 import { type Pod, TestCluster } from "../cluster.ts";
 import { programs } from "../programs.ts";
-import type { Outcome, Runtime, VolumeAt } from "./runtime.ts";
+import type { Look, Outcome, Runtime } from "./runtime.ts";
 
 /** A kubelet with its containerd. */
 export class KubeletRuntime implements Runtime {
   readonly name: string;
   readonly registry: string;
   readonly #cluster: TestCluster;
-  #pods = 0;
 
   private constructor(name: string, cluster: TestCluster) {
     this.name = name;
@@ -35,20 +34,29 @@ export class KubeletRuntime implements Runtime {
     }
   }
 
-  async run(volumes: readonly VolumeAt[], script: string): Promise<Outcome> {
-    const name = `look-${this.#pods++}`;
-    await this.#cluster.apply(lookingPod(name, `${this.registry}/tools:1`, volumes, script));
+  /** All in one pod: what one of its containers is refused stops no other. */
+  async run(looks: readonly Look[]): Promise<readonly Outcome[]> {
+    const name = "looks";
+    await this.#cluster.apply(lookingPod(name, `${this.registry}/tools:1`, looks));
     const { status } = await this.#cluster.until(
-      `end of the pod ${name}`,
+      "end of every container",
       () => this.#cluster.get<PodStatus>("pod", name),
-      (pod) =>
-        pod.status.phase === "Succeeded" || pod.status.phase === "Failed" || refusal(pod) !== undefined,
+      ({ status: { containerStatuses: all = [] } }) => all.length === looks.length && all.every(isOver),
     );
-    const refused = refusal({ status });
-    const said = refused === undefined ? await this.#cluster.kubectl(["logs", name]) : "";
+    const outcomes: Outcome[] = [];
+    for (const n of looks.keys()) {
+      const container = status.containerStatuses?.find((one) => one.name === `look-${n}`);
+      const { waiting, terminated } = container?.state ?? {};
+      if (waiting !== undefined) {
+        outcomes.push({ refused: waiting.message });
+        continue;
+      }
+      const said = await this.#cluster.kubectl(["logs", name, "-c", `look-${n}`]);
+      if (terminated?.exitCode !== 0) throw new Error(`look-${n} failed: ${said.slice(-4000)}`);
+      outcomes.push({ said });
+    }
     await this.#cluster.kubectl(["delete", "pod", name, "--grace-period=0", "--wait=false"]);
-    if (status.phase === "Failed") throw new Error(`the pod ${name} failed: ${said.slice(-4000)}`);
-    return refused === undefined ? { said } : { refused };
+    return outcomes;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -56,24 +64,22 @@ export class KubeletRuntime implements Runtime {
   }
 }
 
-/** A pod whose container sees the volumes. */
-export function lookingPod(name: string, image: string, volumes: readonly VolumeAt[], script: string): Pod {
-  const container = {
-    name: "look",
+/** A pod of a container for each look, `look-0` and on. */
+export function lookingPod(name: string, image: string, looks: readonly Look[]): Pod {
+  const references = [...new Set(looks.flatMap(({ volumes }) => volumes.map(({ reference }) => reference)))];
+  const volumeName = (reference: string): string => `volume-${references.indexOf(reference)}`;
+  const containers = looks.map(({ volumes, script }, n) => ({
+    name: `look-${n}`,
     image,
     command: ["sh", "-c", script],
-    volumeMounts: volumes.map(({ at, subPath }, n) => ({
-      name: `volume-${n}`,
+    volumeMounts: volumes.map(({ reference, at, subPath }) => ({
+      name: volumeName(reference),
       mountPath: at,
       ...(subPath === undefined ? {} : { subPath }),
     })),
-  };
-  const spec = {
-    restartPolicy: "Never",
-    automountServiceAccountToken: false,
-    containers: [container],
-    volumes: volumes.map(({ reference }, n) => ({ name: `volume-${n}`, image: { reference } })),
-  };
+  }));
+  const volumes = references.map((reference) => ({ name: volumeName(reference), image: { reference } }));
+  const spec = { restartPolicy: "Never", automountServiceAccountToken: false, containers, volumes };
   return { apiVersion: "v1", kind: "Pod", metadata: { name }, spec };
 }
 
@@ -91,19 +97,23 @@ export async function binWithDebiansContainerd(folder: string): Promise<string> 
   return bin;
 }
 
-function refusal({ status }: PodStatus): string | undefined {
-  const waiting = status.containerStatuses?.[0]?.state?.waiting;
-  const hopeless = ["CreateContainerError", "ErrImagePull", "RunContainerError", "InvalidImageName"];
-  return waiting !== undefined && hopeless.includes(waiting.reason) ? waiting.message : undefined;
+/** Reasons to wait that do not go away by waiting. */
+const HOPELESS = ["CreateContainerError", "ErrImagePull", "InvalidImageName", "RunContainerError"];
+
+function isOver({ state }: ContainerStatus): boolean {
+  return state?.terminated !== undefined || HOPELESS.includes(state?.waiting?.reason ?? "");
+}
+
+interface ContainerStatus {
+  readonly name: string;
+  readonly state?: {
+    readonly waiting?: { readonly reason: string; readonly message: string };
+    readonly terminated?: { readonly exitCode: number };
+  };
 }
 
 interface PodStatus {
-  readonly status: {
-    readonly phase: string;
-    readonly containerStatuses?: readonly {
-      readonly state?: { readonly waiting?: { readonly reason: string; readonly message: string } };
-    }[];
-  };
+  readonly status: { readonly containerStatuses?: readonly ContainerStatus[] };
 }
 
 interface NodeList {

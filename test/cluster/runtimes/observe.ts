@@ -3,7 +3,7 @@ import type { PackOptions } from "../../../src/pack/index.ts";
 import { publish, publishTools } from "../images.ts";
 import { ABSOLUTE_LINK, NEWEST, PRIVATE_FILE, SCRIPT, SUB_PATHS } from "./awkward-volume.ts";
 import { type Listing, PARTS, readListing, readParts } from "./listing.ts";
-import type { Runtime } from "./runtime.ts";
+import type { Outcome, Runtime } from "./runtime.ts";
 
 /** An owner who is neither the one who packs nor the one who looks. */
 const OWNER = { uid: 1234, gid: 5678 } as const;
@@ -61,6 +61,7 @@ const ALL = "/volumes";
 const ONE = `${ALL}/auto`;
 
 const PRIVATE_AT = "/private";
+const PART_AT = "/part";
 
 const LOOK = `${PARTS}
 for form in ${Object.keys(FORMS).join(" ")}; do list ${ALL}/$form; done
@@ -71,31 +72,35 @@ part private sh -c 'cat ${PRIVATE_AT}/${PRIVATE_FILE} >/dev/null && echo read'
 part mounts cat /proc/self/mountinfo
 `;
 
+/** @throws where the runtime does not mount whole volumes */
 export async function observe(runtime: Runtime): Promise<Observed> {
   const reference = (form: string): string => `${runtime.registry}/volume:${form}`;
-  const volumes = Object.keys(FORMS).map((form) => ({ reference: reference(form), at: `${ALL}/${form}` }));
-  const whole = await runtime.run([...volumes, { reference: reference("private"), at: PRIVATE_AT }], LOOK);
+  const forms = Object.keys(FORMS).map((form) => ({ reference: reference(form), at: `${ALL}/${form}` }));
+  const others = { reference: reference("private"), at: PRIVATE_AT };
+  const [whole = { refused: "" }, ...parted] = await runtime.run([
+    { volumes: [...forms, others], script: LOOK },
+    ...Object.values(SUB_PATHS).map((subPath) => ({
+      volumes: [{ reference: reference("auto"), at: PART_AT, subPath }],
+      script: `${PARTS}\nlist ${PART_AT}`,
+    })),
+  ]);
   if ("refused" in whole) throw new Error(`${runtime.name} mounts nothing: ${whole.refused}`);
   const parts = readParts(whole.said);
   const text = (name: string): string => parts.get(name)?.toString("utf8").trim() ?? "";
-  const subPaths = Object.entries(SUB_PATHS).map(
-    async ([name, subPath]): Promise<[string, Listing | undefined]> => {
-      const outcome = await runtime.run(
-        [{ reference: reference("auto"), at: "/part", subPath }],
-        `${PARTS}\nlist /part`,
-      );
-      return [name, "refused" in outcome ? undefined : readListing(readParts(outcome.said), "/part")];
-    },
-  );
   return {
     trees: new Map(Object.keys(FORMS).map((form) => [form, readListing(parts, `${ALL}/${form}`)])),
-    subPaths: new Map(await Promise.all(subPaths)),
+    subPaths: new Map(Object.keys(SUB_PATHS).map((name, n) => [name, partOf(parted[n])])),
     written: text("written"),
     ran: text("ran"),
     linkIsContainers: text("link") === "the same",
     rootReadsAll: text("private") === "read",
     mountOptions: optionsOf(text("mounts"), ONE),
   };
+}
+
+function partOf(outcome: Outcome | undefined): Listing | undefined {
+  if (outcome === undefined) throw new Error("a container of which nothing is known");
+  return "refused" in outcome ? undefined : readListing(readParts(outcome.said), PART_AT);
 }
 
 /** proc_pid_mountinfo(5): the fifth field is where, the sixth how; what comes last is how of the file system. */

@@ -1,7 +1,7 @@
 import { Podman, podman } from "../../peers/podman.ts";
 import { releaseOf } from "../../peers/release.ts";
 import { lookingPod } from "./kubelet.ts";
-import type { Outcome, Runtime, VolumeAt } from "./runtime.ts";
+import type { Look, Outcome, Runtime } from "./runtime.ts";
 
 /** As podman has it: a program of the container's may end with these as well, and ours do not. */
 const REFUSED = [125, 126, 127];
@@ -12,48 +12,43 @@ export async function podmanRun(registry: string): Promise<Runtime> {
   return {
     name: `podman ${await release()}: run`,
     registry,
-    async run(volumes, script) {
-      await pull(program, volumes);
-      const mounts = volumes.map(({ reference, at, subPath }) => {
-        const sub = subPath === undefined ? "" : `,subpath=/${subPath}`;
-        return `--mount=type=image,source=${reference},destination=${at}${sub}`;
-      });
-      const words = ["run", "--rm", "--network=host", ...mounts, `${registry}/tools:1`, "sh", "-c", script];
-      const { code, stdout, stderr } = await program.run(words, [0, ...REFUSED]);
-      return code === 0 ? { said: stdout } : { refused: stderr };
+    async run(looks) {
+      await pull(program, looks);
+      return await Promise.all(looks.map((look) => runLook(program, registry, look)));
     },
     [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
   };
 }
 
-/** `podman kube play` of the same pod that a kubelet is given. */
+/** `podman kube play` of what a kubelet is given; a pod a container, for it refuses pods as a whole. */
 export async function podmanPlay(registry: string): Promise<Runtime> {
   const program = await Podman.start();
-  let pods = 0;
   return {
     name: `podman ${await release()}: kube play`,
     registry,
-    run: (volumes, script) => play(program, `look-${pods++}`, registry, volumes, script),
+    run: (looks) => Promise.all(looks.map((look, n) => play(program, `pod-${n}`, registry, look))),
     [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
   };
 }
 
-async function play(
-  program: Podman,
-  name: string,
-  registry: string,
-  volumes: readonly VolumeAt[],
-  script: string,
-): Promise<Outcome> {
-  const pod = lookingPod(name, `${registry}/tools:1`, volumes, script);
-  const file = await program.file(
-    `${name}.json`,
-    JSON.stringify({ ...pod, spec: { ...pod.spec, hostNetwork: true } }),
-  );
+async function runLook(program: Podman, registry: string, { volumes, script }: Look): Promise<Outcome> {
+  const mounts = volumes.map(({ reference, at, subPath }) => {
+    const sub = subPath === undefined ? "" : `,subpath=/${subPath}`;
+    return `--mount=type=image,source=${reference},destination=${at}${sub}`;
+  });
+  const words = ["run", "--rm", "--network=host", ...mounts, `${registry}/tools:1`, "sh", "-c", script];
+  const { code, stdout, stderr } = await program.run(words, [0, ...REFUSED]);
+  return code === 0 ? { said: stdout } : { refused: stderr };
+}
+
+async function play(program: Podman, name: string, registry: string, look: Look): Promise<Outcome> {
+  const pod = lookingPod(name, `${registry}/tools:1`, [look]);
+  const text = JSON.stringify({ ...pod, spec: { ...pod.spec, hostNetwork: true } });
+  const file = await program.file(`${name}.json`, text);
   const { code, stderr } = await program.run(["kube", "play", "--quiet", file], [0, ...REFUSED]);
   try {
     if (code !== 0) return { refused: stderr };
-    const container = `${name}-look`;
+    const container = `${name}-look-0`;
     const { stdout: exit } = await program.run(["wait", container]);
     const { stdout: said } = await program.run(["logs", container]);
     if (exit.trim() !== "0") throw new Error(`the pod ${name} ended with ${exit}: ${said.slice(-4000)}`);
@@ -63,8 +58,8 @@ async function play(
   }
 }
 
-async function pull(program: Podman, volumes: readonly VolumeAt[]): Promise<void> {
-  const references = [...new Set(volumes.map((volume) => volume.reference))];
+async function pull(program: Podman, looks: readonly Look[]): Promise<void> {
+  const references = [...new Set(looks.flatMap(({ volumes }) => volumes.map(({ reference }) => reference)))];
   await program.run(["pull", "--quiet", "--policy=missing", ...references]);
 }
 

@@ -7,6 +7,12 @@ export interface VolumeAt {
   readonly subPath?: string;
 }
 
+/** A container that sees volumes, and the shell's script that it runs. */
+export interface Look {
+  readonly volumes: readonly VolumeAt[];
+  readonly script: string;
+}
+
 /** What a container wrote; or, where there was none, why its runtime refused it. */
 export type Outcome = { readonly said: string } | { readonly refused: string };
 
@@ -15,6 +21,6 @@ export interface Runtime extends AsyncDisposable {
   readonly name: string;
   /** Where it pulls from. */
   readonly registry: string;
-  /** Runs a shell's script where it sees the volumes. @throws where the script fails */
-  run(volumes: readonly VolumeAt[], script: string): Promise<Outcome>;
+  /** Runs containers to their end. @returns what came of each @throws where a script fails */
+  run(looks: readonly Look[]): Promise<readonly Outcome[]>;
 }
