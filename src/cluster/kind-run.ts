@@ -24,7 +24,7 @@ export async function runSteps(plan: KindPlan, steps: readonly Step[], call: Cal
     if (when !== undefined && !(await succeeds(plan, when, call))) continue;
     const task = call.progress?.start(what);
     try {
-      const { code, stderr } = await words(plan, run, input, call);
+      const { code, stderr } = await runCommand(plan, run, input, call);
       if (code !== 0) throw failed(step, code, stderr);
       task?.done();
     } catch (error) {
@@ -36,11 +36,11 @@ export async function runSteps(plan: KindPlan, steps: readonly Step[], call: Cal
 
 /** Whether a program of the plan ends with 0. */
 export async function succeeds(plan: KindPlan, run: readonly string[], call: Call): Promise<boolean> {
-  return (await words(plan, run, undefined, call)).code === 0;
+  return (await runCommand(plan, run, undefined, call)).code === 0;
 }
 
 /** Runs one program of the plan. */
-export function words(
+export function runCommand(
   { env }: KindPlan,
   [file = "", ...args]: readonly string[],
   input: string | undefined,

@@ -1,6 +1,6 @@
 import type { Call } from "../base/index.ts";
 import { kindPlan, kubectlIn, nodeName } from "./kind-plan.ts";
-import { words } from "./kind-run.ts";
+import { runCommand } from "./kind-run.ts";
 import { kindClustersFolder, kindFolder, listKindStates } from "./kind-state.ts";
 import { type KindCluster, kindClusterOf } from "./kind-up.ts";
 import type { ClusterStatus } from "./status.ts";
@@ -21,7 +21,7 @@ export async function kindStatus(
     const folder = kindFolder(spec.name, clusters);
     const plan = kindPlan(spec, folder.kubeconfig);
     const said = async (run: readonly string[]): Promise<string> => {
-      const { code, stdout } = await words(plan, run, undefined, call).catch(() => ({
+      const { code, stdout } = await runCommand(plan, run, undefined, call).catch(() => ({
         code: 127,
         stdout: "",
       }));

@@ -7,7 +7,7 @@ import { findEngine, likelyEngine } from "./kind-engine.ts";
 import type { KindSpec } from "./kind-files.ts";
 import { decide, type KindOptions, portsOf, withOpenPorts, withPorts } from "./kind-options.ts";
 import { type KindPlan, kindPlan, kindScript, nodeName } from "./kind-plan.ts";
-import { findKind, runSteps, succeeds, words } from "./kind-run.ts";
+import { findKind, runCommand, runSteps, succeeds } from "./kind-run.ts";
 import {
   type KindFolder,
   type KindState,
@@ -138,7 +138,7 @@ async function finish(
     await runSteps(plan, dashboardSteps(state.spec, volume, state.token), call);
   }
   const { engine } = state.spec;
-  const { stdout } = await words(
+  const { stdout } = await runCommand(
     plan,
     [engine, "exec", nodeName(state.spec), "containerd", "--version"],
     "",
