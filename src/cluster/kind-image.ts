@@ -66,3 +66,13 @@ export function imageVolumeGate({ version, minor }: KubernetesVersion, off: bool
     wrongUse: true,
   });
 }
+
+/** What image volumes lack on a node, where they do: containerd mounts them from 2.1 on, and their `subPath` from 2.2 on. */
+export function lackOf(containerd: string): string | undefined {
+  const [major = 0, minor = 0] = containerd.split(".").map((part) => Number.parseInt(part, 10));
+  const version = major * 1000 + minor;
+  if (Number.isNaN(version) || version >= 2002) return undefined;
+  return version < 2001
+    ? `containerd ${containerd} mounts no image volumes: 2.1 is the first that does`
+    : `containerd ${containerd} mounts the whole image where a subPath is asked for: 2.2 is the first that does not`;
+}

@@ -5,6 +5,7 @@ import { ClusterError } from "./errors.ts";
 import { dashboardSteps, newToken, PAGE, packDashboard } from "./kind-dashboard.ts";
 import { findEngine, likelyEngine } from "./kind-engine.ts";
 import type { KindSpec } from "./kind-files.ts";
+import { lackOf } from "./kind-image.ts";
 import { decide, type KindOptions, portsOf, withOpenPorts, withPorts } from "./kind-options.ts";
 import { type KindPlan, kindPlan, kindScript, nodeName } from "./kind-plan.ts";
 import { findKind, runCommand, runSteps, succeeds } from "./kind-run.ts";
@@ -145,6 +146,8 @@ async function finish(
     call,
   );
   const [containerd = ""] = /\d+\.\d+\.\d+\S*/.exec(stdout) ?? [];
+  const lack = lackOf(containerd);
+  if (lack !== undefined) call.progress?.say(lack);
   const whole = { ...state, whole: true, containerd };
   await writeKindState(folder, whole);
   return kindClusterOf(folder, whole);

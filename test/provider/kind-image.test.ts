@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClusterError } from "../../src/cluster/index.ts";
-import { imageVolumeGate, kubernetesVersion } from "../../src/cluster/kind-image.ts";
+import { imageVolumeGate, kubernetesVersion, lackOf } from "../../src/cluster/kind-image.ts";
 
 const unsupported = (error: unknown): boolean =>
   error instanceof ClusterError && error.code === "version-unsupported" && error.hint !== undefined;
@@ -55,5 +55,23 @@ for (const [text, on, off] of GATES) {
     assert.equal(imageVolumeGate(version, false), on);
     if (typeof off === "function") assert.throws(() => imageVolumeGate(version, true), off);
     else assert.equal(imageVolumeGate(version, true), off);
+  });
+}
+
+const CONTAINERDS = [
+  ["1.7.28", /mounts no image volumes/],
+  ["2.0.5", /mounts no image volumes/],
+  ["2.1.4", /whole image where a subPath/],
+  ["2.2.0", undefined],
+  ["2.10.0-rc.1", undefined],
+  ["3.0.0", undefined],
+  ["", undefined],
+] as const;
+
+for (const [version, lack] of CONTAINERDS) {
+  test(`what containerd ${JSON.stringify(version)} lacks`, () => {
+    const said = lackOf(version);
+    if (lack === undefined) assert.equal(said, undefined);
+    else assert.match(said ?? "", lack);
   });
 }
