@@ -1,16 +1,18 @@
 import assert from "node:assert/strict";
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, realpath, stat, writeFile } from "node:fs/promises";
+import { isIPv4 } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder } from "../../src/base/index.ts";
-import { addressesOf, linkNames } from "../../src/cluster/addresses.ts";
+import { addressesOf, linkNames, NETWORKS } from "../../src/cluster/addresses.ts";
 import { ClusterError, defaultProvider, providersOf } from "../../src/cluster/index.ts";
 import {
   kindClustersFolder,
   kindFolder,
   listKindStates,
+  readKindState,
   writeKindState,
 } from "../../src/cluster/kind-state.ts";
 import { writeKubeconfig } from "../../src/cluster/kubeconfig.ts";
@@ -56,7 +58,8 @@ for (const name of ["", ".", "..", "a/b", "../a", "-a", "a-", "A", "a b", "a.b",
 
 const native: ClusterState = {
   name: "one",
-  id: "an id",
+  id: "01234567-89ab-cdef-0123-456789abcdef",
+  folder: "/elsewhere",
   kubernetes: "1.36.3",
   containerd: "2.3.7",
   created: "2026-11-23T00:00:00.000Z",
@@ -88,8 +91,9 @@ test("a state is read as it was written, by its owner alone; who has which name 
   assert.deepEqual(await listStates(clusters.native), []);
   assert.deepEqual(await providersOf("one", clusters), []);
   const at = clusterFolder("one", clusters.native);
-  await writeState(at, native);
-  assert.deepEqual(await readState(at), native);
+  const state = { ...native, folder: join(await realpath(folder.path), "clusters", "one") };
+  await writeState(at, state);
+  assert.deepEqual(await readState(at), state);
   assert.equal((await stat(at.state)).mode & 0o777, 0o600);
   assert.equal((await stat(at.path)).mode & 0o777, 0o700);
   assert.deepEqual(await providersOf("one", clusters), ["native"]);
@@ -99,25 +103,39 @@ test("a state is read as it was written, by its owner alone; who has which name 
   // What is not a cluster's folder: logs of one that failed, and locks.
   await mkdir(join(clusters.native, "one.log"));
   await writeFile(join(clusters.native, ".lock"), "");
-  assert.deepEqual(await listStates(clusters.native), [native]);
+  assert.deepEqual(await listStates(clusters.native), [state]);
   assert.deepEqual(await listKindStates(clusters.kind), [kind]);
 });
 
-test("a state that cannot be read is an error, not a cluster that is not there", async () => {
-  await using folder = await temporaryFolder(tmpdir(), "imgvol-state-");
-  const at = clusterFolder("one", folder.path);
-  await mkdir(at.path);
-  await writeFile(at.state, "{");
-  await assert.rejects(readState(at), code("cluster-unknown"));
-});
+const DAMAGED: Readonly<Record<string, string>> = {
+  "is cut off": "{",
+  "says something else": "[]",
+  "is a copy of another's": JSON.stringify({ ...native, folder: "/elsewhere" }),
+  "is of a cluster of another name": JSON.stringify({ ...kind, spec: { ...kind.spec, name: "two" } }),
+  "names a program of its own as the engine": JSON.stringify({
+    ...kind,
+    spec: { ...kind.spec, engine: "/bin/sh" },
+  }),
+};
+
+for (const [how, text] of Object.entries(DAMAGED)) {
+  test(`a state that ${how} is an error, not a cluster that is not there`, async () => {
+    await using folder = await temporaryFolder(tmpdir(), "imgvol-state-");
+    const [at, kindAt] = [clusterFolder("one", folder.path), kindFolder("one", folder.path)];
+    await mkdir(at.path);
+    await writeFile(at.state, text);
+    await writeFile(kindAt.state, text);
+    await assert.rejects(readState(at), code("cluster-unknown"));
+    await assert.rejects(readKindState(kindAt), code("cluster-unknown"));
+  });
+}
 
 test("each cluster has a network of its own, and names of interfaces that the kernel takes", () => {
-  const all = Array.from({ length: 256 }, (_, n) => addressesOf(n));
-  assert.equal(new Set(all.map(({ node }) => node)).size, 256);
+  const all = Array.from({ length: NETWORKS }, (_, n) => addressesOf(n));
+  assert.equal(new Set(all.map(({ node }) => node)).size, NETWORKS);
+  for (const { host, node } of all) assert.ok(isIPv4(host) && isIPv4(node));
   assert.equal(all[255]?.host, "10.240.255.1");
-  for (let n = 0; n < 256; n++) {
-    for (const name of Object.values(linkNames(n))) assert.ok(name.length <= 15, name);
-  }
+  for (const name of Object.values(linkNames(native))) assert.ok(name.length <= 15, name);
 });
 
 test("a kubeconfig holds all that it takes, and only its owner reads it", async () => {
