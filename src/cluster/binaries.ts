@@ -1,10 +1,9 @@
-import { chmod, cp, readdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { type Call, lock, makeFolder, temporaryFolder } from "../base/index.ts";
-import { buildPrograms, missing } from "./build.ts";
+import { type Call, lock, makeFolder } from "../base/index.ts";
+import { buildPrograms } from "./build.ts";
 import { ClusterError } from "./errors.ts";
-import { findProgram, isProgram } from "./program.ts";
-import { debianPackages } from "./seccomp.ts";
+import { ownNft, systemNft } from "./nft.ts";
+import { isProgram } from "./program.ts";
 import { type Build, builds, programsOf } from "./versions.ts";
 
 /** Where each program of a cluster is. */
@@ -41,7 +40,7 @@ export async function findBinaries(options: BinariesOptions, call: Call): Promis
     }
     for (const program of programsOf(build)) home.set(program, join(programs, program));
   }
-  home.set("nft", await nft(join(folder, "nftables"), call));
+  home.set("nft", await ownNft(join(folder, "nftables"), call));
   return binaries((program) => home.get(program));
 }
 
@@ -75,46 +74,4 @@ function binaries(find: (program: string) => string | undefined): Binaries {
 async function isWhole(build: Build, programs: string): Promise<boolean> {
   for (const program of programsOf(build)) if (!(await isProgram(join(programs, program)))) return false;
   return true;
-}
-
-async function systemNft(): Promise<string> {
-  const found = await findProgram("nft");
-  if (found !== undefined) return found;
-  throw missing("nft", "kube-proxy makes Services with it");
-}
-
-const NFT_PACKAGES = ["nftables", "libnftables1", "libnftnl11", "libjansson4", "libmnl0", "libxtables12"];
-
-/** The system's nft, or Debian's, unpacked into `folder`, that runs with its own libraries. */
-async function nft(folder: string, call: Call): Promise<string> {
-  const system = await findProgram("nft");
-  if (system !== undefined) return system;
-  const program = join(folder, "nft");
-  if (await isProgram(program)) return program;
-  const task = call.progress?.start("fetch nftables");
-  try {
-    await makeFolder(folder, 0o700);
-    await using work = await temporaryFolder(folder, ".work-");
-    const root = await debianPackages(work.path, NFT_PACKAGES, call);
-    if (root === undefined) throw missing("nft", "kube-proxy makes Services with it");
-    await cp(root, join(folder, "root"), { recursive: true, verbatimSymlinks: true });
-    const libraries = await libraryFolders(join(folder, "root"));
-    const text = `#!/bin/sh\nLD_LIBRARY_PATH=${libraries} exec ${join(folder, "root/usr/sbin/nft")} "$@"\n`;
-    await writeFile(program, text);
-    await chmod(program, 0o755);
-    task?.done();
-    return program;
-  } catch (error) {
-    task?.failed();
-    throw error;
-  }
-}
-
-async function libraryFolders(root: string): Promise<string> {
-  const found: string[] = [];
-  for (const above of ["usr/lib", "lib"]) {
-    const names = await readdir(join(root, above)).catch(() => []);
-    for (const name of names) if (name.endsWith("-linux-gnu")) found.push(join(root, above, name));
-  }
-  return found.join(":");
 }

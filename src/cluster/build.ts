@@ -1,7 +1,7 @@
-import { cp, rename } from "node:fs/promises";
+import { cp, readdir, rename } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Call, makeFolder, temporaryFolder } from "../base/index.ts";
+import { type Call, makeFolder, removeTree, temporaryFolder } from "../base/index.ts";
 import { ClusterError } from "./errors.ts";
 import { findProgram, runProgram } from "./program.ts";
 import { seccompHeaders } from "./seccomp.ts";
@@ -19,15 +19,22 @@ export async function buildPrograms(build: Build, into: string, call: Call): Pro
   const go = await findProgram("go");
   if (go === undefined) throw missing("go", `${build.name} ${build.version} is built with it`);
   const task = call.progress?.start(`build ${build.name} ${build.version}`, build.size, "entries");
-  await makeFolder(into);
-  await using work = await temporaryFolder(into, ".build-");
-  const module = join(work.path, "module");
-  const out = join(work.path, "out");
   try {
+    await makeFolder(into);
+    await sweep(into);
+    await using work = await temporaryFolder(into, WORK);
+    const module = join(work.path, "module");
+    const out = join(work.path, "out");
+    const temporary = join(work.path, "tmp");
     // A copy: Go may want to write beside go.mod, and what is installed may be read-only.
     await cp(join(MODULES, build.name), module, { recursive: true });
-    await makeFolder(out);
-    const env = { ...GO, ...(build.seccomp ? await seccompHeaders(work.path, call) : { CGO_ENABLED: "0" }) };
+    for (const folder of [out, temporary]) await makeFolder(folder);
+    // Go's own files, too, go with the folder: it cannot clean up when it is killed.
+    const env = {
+      ...GO,
+      GOTMPDIR: temporary,
+      ...(build.seccomp ? await seccompHeaders(work.path, call) : { CGO_ENABLED: "0" }),
+    };
     const args = [
       "build",
       "-v",
@@ -41,8 +48,7 @@ export async function buildPrograms(build: Build, into: string, call: Call): Pro
       ...build.packages,
     ];
     const onLine = (line: string): void => {
-      // With -v, a line a package; and one for each module that is fetched.
-      if (/^[\w.-]+(?:\/[\w./~-]+)?$/.test(line)) task?.advance(1);
+      if (PACKAGE.test(line)) task?.advance(1);
     };
     const { code, stderr } = await runProgram(go, args, { cwd: module, env, onLine }, call);
     if (code !== 0) throw failed(build, stderr);
@@ -56,12 +62,21 @@ export async function buildPrograms(build: Build, into: string, call: Call): Pro
   }
 }
 
-const GO = { GOTOOLCHAIN: "local", GOFLAGS: "", GOWORK: "off" } as const;
+/** Not what the user set for programs of their own. */
+const GO = { GOTOOLCHAIN: "local", GOFLAGS: "", GOWORK: "off", GOOS: "", GOARCH: "" } as const;
+
+const WORK = ".build-";
+
+/** What builds left that were killed; while the lock on the folder is held. */
+async function sweep(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) if (name.startsWith(WORK)) await removeTree(join(folder, name));
+}
+
+/** With -v, Go says a line a package that it compiles, and one a module that it fetches. */
+const PACKAGE = /^(?:go: downloading .+|[\w.-]+(?:\/[\w./~-]+)?)$/;
 
 function failed(build: Build, stderr: string): ClusterError {
-  const said = stderr
-    .split("\n")
-    .filter((line) => line !== "" && !/^go: downloading |^[\w.-]+\/[\w./-]+$/.test(line));
+  const said = stderr.split("\n").filter((line) => line !== "" && !PACKAGE.test(line));
   return new ClusterError(
     "build-failed",
     `${build.name} ${build.version} could not be built: ${said.slice(-4).join("; ").slice(0, 600)}`,

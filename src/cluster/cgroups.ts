@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Call, errno, exists } from "../base/index.ts";
+import { type Call, errno, exists, messageOf } from "../base/index.ts";
 import { ClusterError } from "./errors.ts";
 import type { ClusterState } from "./state.ts";
 
@@ -32,11 +32,7 @@ async function places(cluster: Which): Promise<readonly string[]> {
 /** Makes the cgroup that the kubelet wants to find, in every hierarchy. */
 export async function makeCgroups(cluster: Which): Promise<void> {
   const controllers = await readFile(join(ROOT, "cgroup.controllers"), "utf8").catch(() => undefined);
-  if (controllers !== undefined) {
-    // Version 2 gives a group only the controllers that its parent passes on.
-    const wanted = ["cpuset", "cpu", "io", "memory", "pids"].filter((c) => controllers.includes(c));
-    await writeFile(join(ROOT, "cgroup.subtree_control"), wanted.map((c) => `+${c}`).join(" "));
-  }
+  if (controllers !== undefined) await passOn(controllers.split(/\s/));
   for (const place of await places(cluster)) {
     if (dirname(place) === join(ROOT, BESIDE)) continue;
     await mkdir(place).catch((error: unknown) => {
@@ -50,6 +46,28 @@ export async function makeCgroups(cluster: Which): Promise<void> {
   }
 }
 
+/** Version 2 gives a group only the controllers that its parent passes on. With systemd, all that matter are passed on already. */
+async function passOn(there: readonly string[]): Promise<void> {
+  const file = join(ROOT, "cgroup.subtree_control");
+  const passed = (await readFile(file, "utf8")).split(/\s/);
+  const wanted = ["cpuset", "cpu", "io", "memory", "pids"].filter(
+    (c) => there.includes(c) && !passed.includes(c),
+  );
+  if (wanted.length === 0) return;
+  try {
+    await writeFile(file, wanted.map((c) => `+${c}`).join(" "));
+  } catch (error) {
+    throw new ClusterError(
+      "cluster-failed",
+      `the cgroup ${ROOT} does not pass on ${wanted.join(", ")}: ${messageOf(error)}`,
+      {
+        cause: error,
+        hint: "in a container: start it with --privileged --cgroupns=host, or move its processes to a cgroup below the first",
+      },
+    );
+  }
+}
+
 /** Removes it with all that is below it. What is in use is waited for: its processes were killed just now. */
 export async function removeCgroups(cluster: Which, call: Call): Promise<void> {
   for (let wait = 10; ; wait *= 2) {
@@ -60,6 +78,7 @@ export async function removeCgroups(cluster: Which, call: Call): Promise<void> {
       throw new ClusterError(
         "cluster-stuck",
         `cannot remove the cgroup ${left[0]}: a process is still in it`,
+        { hint: "end those that its cgroup.procs names, then imgvol cluster down again" },
       );
     }
     await sleep(wait, undefined, { signal: call.signal });

@@ -1,9 +1,10 @@
 import { spawnSync } from "node:child_process";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { type Call, lock, removeTree } from "../base/index.ts";
+import { readFile, realpath } from "node:fs/promises";
+import { resolve } from "node:path";
+import { type Call, removeTree } from "../base/index.ts";
 import { linkNames } from "./addresses.ts";
 import { removeCgroups } from "./cgroups.ts";
+import { lockClusters } from "./clusters-lock.ts";
 import { ClusterError } from "./errors.ts";
 import { removeMountPoints } from "./mount-points.ts";
 import { killAll } from "./processes.ts";
@@ -28,13 +29,13 @@ export interface DownOptions {
  * Ends a cluster, however far it came, and takes away all that it made on this machine.
  *
  * @returns whether there was one
- * @throws ClusterError `cluster-stuck`
+ * @throws ClusterError `cluster-stuck`, `cluster-unknown`
  */
 export async function clusterDown(options: DownOptions, call: Call): Promise<boolean> {
-  const clusters = options.clusters ?? clustersFolder();
+  const clusters = resolve(options.clusters ?? clustersFolder());
   const folder = clusterFolder(options.name ?? "imgvol", clusters);
   if ((await readState(folder)) === undefined) return false;
-  await using _held = await lock(join(clusters, ".lock"), "exclusive", call);
+  await using _held = await lockClusters(clusters, call);
   const state = await readState(folder);
   if (state === undefined) return false;
   await removeCluster(folder, state, clusters, call);
@@ -50,7 +51,7 @@ export async function removeCluster(
 ): Promise<void> {
   await killAll(state.id, call);
   // The link goes with the node's namespace, but a little later than that one's processes.
-  spawnSync("ip", ["link", "delete", linkNames(state.network).host], { stdio: "ignore" });
+  spawnSync("ip", ["link", "delete", linkNames(state).host], { stdio: "ignore" });
   await removeCgroups(state, call);
   const others = (await listStates(clusters)).filter((other) => other.name !== state.name);
   if (others.length === 0) {
@@ -63,10 +64,15 @@ export async function removeCluster(
 
 /** The node's mounts are in its own namespace. Should one be seen here, then what it shows must not be deleted. */
 async function refuseMounts(path: string): Promise<void> {
-  const table = await readFile("/proc/self/mountinfo", "utf8");
-  const mount = table.split("\n").find((line) => line.split(" ")[4]?.startsWith(`${path}/`));
-  if (mount === undefined) return;
-  throw new ClusterError("cluster-stuck", `something is mounted at ${mount.split(" ")[4]}`, {
-    hint: "unmount it, then imgvol cluster down again",
-  });
+  const real = await realpath(path).catch(() => path);
+  for (const line of (await readFile("/proc/self/mountinfo", "utf8")).split("\n")) {
+    // proc(5): space, tab, newline and backslash are written in octal.
+    const at = (line.split(" ")[4] ?? "").replace(/\\(\d{3})/g, (_, octal: string) =>
+      String.fromCharCode(Number.parseInt(octal, 8)),
+    );
+    if (!at.startsWith(`${real}/`)) continue;
+    throw new ClusterError("cluster-stuck", `something is mounted at ${at}`, {
+      hint: "unmount it, then imgvol cluster down again",
+    });
+  }
 }

@@ -10,7 +10,11 @@ export type ClusterCode =
   | "program-missing"
   | "build-failed"
   | "cluster-up"
+  /** A state that is damaged, another user's, or a copy. */
   | "cluster-unknown"
+  | "file-unreadable"
+  /** A file where the node, in its namespaces, has files of its own. */
+  | "path-hidden"
   /** A part of the cluster ended, or did not come up. */
   | "cluster-failed"
   | "cluster-stuck"

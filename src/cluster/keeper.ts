@@ -53,7 +53,8 @@ async function keep(): Promise<void> {
       ...["sh", "-c", '"$@" & wait $!', "imgvol", process.execPath],
       fileURLToPath(new URL("./node-init.ts", import.meta.url)),
     ],
-    { stdio: ["ignore", "pipe", openSync(join(folder.logs, "node.log"), "a", 0o600)] },
+    // The last is held by this process alone: should it end before setpriv asks for the signal, the node sees this end.
+    { cwd: "/", stdio: ["ignore", "pipe", openSync(join(folder.logs, "node.log"), "a", 0o600), "pipe"] },
   );
   child.once("exit", () => {
     tell({ failed: "the cluster's namespaces ended" });
@@ -72,11 +73,16 @@ async function keep(): Promise<void> {
     if (ready && process.connected) process.disconnect();
   });
 
-  const init = await until(() => firstChild(child.pid ?? 0), quietCall(), 10);
-  const link = linkNames(state.network);
+  const init = await until(() => firstChild(child.pid ?? 0), quietCall(AbortSignal.timeout(30_000)), 10);
+  const link = linkNames(state);
   ip("link", "add", link.host, "type", "veth", "peer", "name", link.node, "netns", String(init));
   ip("address", "add", `${host}/24`, "dev", link.host);
   ip("link", "set", link.host, "up");
+  const ways = ip("-4", "route", "show", "exact", `${host.replace(/\d+$/, "0")}/24`)
+    .trim()
+    .split("\n");
+  if (ways.length > 1)
+    throw new Error(`the network of ${host} was taken by another at this moment: try again`);
 }
 
 /** unshare's child, once it is in namespaces of its own. */
@@ -86,7 +92,8 @@ async function firstChild(unshare: number): Promise<number | undefined> {
   return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
 }
 
-function ip(...args: readonly string[]): void {
-  const { status, stderr, error } = spawnSync("ip", args, { stdio: ["ignore", "ignore", "pipe"] });
-  if (status !== 0) throw new Error(`ip ${args.join(" ")}: ${error?.message ?? stderr.toString().trim()}`);
+function ip(...args: readonly string[]): string {
+  const { status, stdout, stderr, error } = spawnSync("ip", args, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`ip ${args.join(" ")}: ${error?.message ?? stderr.trim()}`);
+  return stdout;
 }

@@ -26,15 +26,17 @@ import {
   corefile,
   kubeletConfig,
 } from "./configs.ts";
+import { ClusterError } from "./errors.ts";
 import { writeKubeconfig } from "./kubeconfig.ts";
+import { OWN_FOLDERS } from "./mount-points.ts";
 import { nodeFolder } from "./node-folder.ts";
 import { NODE, userName, users } from "./pki.ts";
 import { runProgram } from "./program.ts";
 import { importSandbox, SANDBOX } from "./sandbox.ts";
 import type { ClusterFolder, ClusterState } from "./state.ts";
 
-/** Mounted over with file systems of the node's own, so that nothing of it is written to the machine's. */
-const OWN_FOLDERS = ["/run", "/var/log", "/var/lib/kubelet", "/etc/cni", "/opt/cni"];
+/** How long the node may take to be ready, in milliseconds: a hundred times what it takes on a machine that is idle. */
+const PATIENCE = 480_000;
 
 /**
  * Makes the node, in namespaces of its own, and keeps it running: it returns only by an error.
@@ -46,7 +48,7 @@ export async function startNode(
   state: ClusterState,
   tell: (step: string) => void,
 ): Promise<never> {
-  const call = quietCall();
+  const call = quietCall(AbortSignal.timeout(PATIENCE));
   const addresses = addressesOf(state.network);
   const at = nodeFolder(folder);
   const port = (what: "api" | "registry"): number => state.ports.find((p) => p.what === what)?.node ?? 0;
@@ -58,11 +60,13 @@ export async function startNode(
   for (const own of OWN_FOLDERS) system("mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", own);
   await Promise.all([makeFolder("/run/lock"), makeFolder(env.TMPDIR), makeFolder(at.cniConf)]);
   system("ip", "link", "set", "lo", "up");
-  const { node: link } = linkNames(state.network);
+  const { node: link } = linkNames(state);
   await until(async () => (works("ip", "link", "show", link) ? true : undefined), call, 10);
   system("ip", "address", "add", `${addresses.node}/24`, "dev", link);
   system("ip", "link", "set", link, "up");
-  system("ip", "route", "add", "default", "via", addresses.host);
+  // No default route: the cluster has no way out, and no machine but this one has a way in. Services are addresses that the
+  // kernel must know a way to before kube-proxy's rules lead them to pods.
+  system("ip", "route", "add", addresses.services, "via", addresses.host);
   await writeFile("/proc/sys/net/ipv4/ip_forward", "1");
 
   for (const user of users) {
@@ -87,15 +91,20 @@ export async function startNode(
   start(containerd(at));
   start(etcd(at));
   start(apiServer(folder.pki, addresses, port("api"), state.gateOff ? "1.34" : undefined));
+  let reached = "its programs were started";
+  const step = (what: string): void => {
+    reached = what;
+    tell(what);
+  };
   const ready = async (): Promise<void> => {
     using api = await openApi("127.0.0.1", port("api"), folder.pki);
     await until(() => api.get("/readyz", call), call);
-    tell("the API server is ready");
+    step("the API server is ready");
     start(controllerManager(folder.pki, at.kubeconfig("controller-manager")));
     start(scheduler(at.kubeconfig("scheduler")));
     await until(() => listens({ path: CONTAINERD_SOCKET }), call, 20);
     await importSandbox({ pause: program("pause"), ctr: program("ctr") }, at.path, call);
-    tell("containerd is ready");
+    step("containerd is ready");
     start(kubelet(at, at.kubeconfig("kubelet"), addresses));
     const objects = baseObjects(addresses, userName("dns"), userName("proxy"));
     await kubectl(program("kubectl"), at.kubeconfig("admin"), objects);
@@ -105,13 +114,17 @@ export async function startNode(
       const node = await api.get(`/api/v1/nodes/${NODE}`, call);
       return node === undefined ? undefined : isReady(node);
     }, call);
-    tell("the node is ready");
+    step("the node is ready");
     await until(() => listens({ port: port("registry"), host: "127.0.0.1" }), call, 20);
     await until(() => api.get("/api/v1/namespaces/default/serviceaccounts/default", call), call);
     await writeFile(folder.ready, "");
     tell("ready");
   };
-  await Promise.race([ready(), running.ended]);
+  const inTime = ready().catch((error: unknown) => {
+    if (!call.signal.aborted) throw error;
+    throw new ClusterError("cluster-failed", `no more after ${PATIENCE / 1000} s than: ${reached}`);
+  });
+  await Promise.race([inTime, running.ended]);
   return await running.ended;
 }
 

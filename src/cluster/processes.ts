@@ -32,19 +32,22 @@ export async function killAll(id: string, call: Call): Promise<void> {
   const killed = new Set<number>();
   const began = performance.now();
   for (let wait = 5; ; wait = Math.min(wait * 2, 500)) {
-    for (const pid of await processesOf(id)) {
+    const found = await processesOf(id);
+    for (const pid of found) {
       kill(pid);
       killed.add(pid);
     }
     for (const pid of killed) if (!(await isAlive(pid))) killed.delete(pid);
-    if (killed.size === 0) return;
+    // Looked at one after another: one that was found may have started another where this look had been already.
+    if (found.length === 0 && killed.size === 0) return;
     if (performance.now() - began > PATIENCE) {
       throw new ClusterError(
         "cluster-stuck",
         `processes of the cluster do not end: ${[...killed].join(", ")}`,
+        { hint: "see what they wait for (ps -o pid,stat,wchan,args), then imgvol cluster down again" },
       );
     }
-    await sleep(wait, undefined, { signal: call.signal });
+    if (killed.size > 0) await sleep(wait, undefined, { signal: call.signal });
   }
 }
 

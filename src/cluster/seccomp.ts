@@ -1,6 +1,7 @@
 import { chmod, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Call, makeFolder } from "../base/index.ts";
+import { type Call, shellWord } from "../base/index.ts";
+import { debianPackages } from "./debian-packages.ts";
 import { ClusterError } from "./errors.ts";
 import { findProgram, runProgram } from "./program.ts";
 
@@ -38,40 +39,11 @@ export async function seccompHeaders(folder: string, call: Call): Promise<Readon
   // Only libseccomp is asked for.
   const text = `#!/bin/sh
 case "$*" in
-  *--cflags*) echo "-I${root}/usr/include" ;;
-  *--libs*) echo "-L${join(libraries, triple)} -lseccomp" ;;
+  *--cflags*) echo ${shellWord(`"-I${root}/usr/include"`)} ;;
+  *--libs*) echo ${shellWord(`"-L${join(libraries, triple)}" -lseccomp`)} ;;
 esac
 `;
   await writeFile(standIn, text);
   await chmod(standIn, 0o755);
   return { CGO_ENABLED: "1", PKG_CONFIG: standIn };
-}
-
-/**
- * Debian packages, fetched from where the machine's own apt is pointed to and unpacked below `folder`, without installing
- * anything; undefined where there is no apt, or it does not have them.
- */
-export async function debianPackages(
-  folder: string,
-  names: readonly string[],
-  call: Call,
-): Promise<string | undefined> {
-  const [get, dpkg] = [await findProgram("apt-get"), await findProgram("dpkg")];
-  if (get === undefined || dpkg === undefined) return undefined;
-  const packages = join(folder, "packages");
-  const root = join(folder, "root");
-  for (const made of [packages, root]) await makeFolder(made);
-  // The lists are kept in our folder: the machine's own may be missing, and are not ours to change.
-  const lists = join(folder, "lists");
-  await makeFolder(join(lists, "partial"));
-  const options = ["-qq", "-o", "APT::Sandbox::User=", "-o", `Dir::State::Lists=${lists}`];
-  for (const step of [["update"], ["download", ...names]]) {
-    const { code } = await runProgram(get, [...options, ...step], { cwd: packages }, call);
-    if (code !== 0) return undefined;
-  }
-  for (const file of await readdir(packages)) {
-    const { code } = await runProgram(dpkg, ["-x", join(packages, file), root], {}, call);
-    if (code !== 0) return undefined;
-  }
-  return root;
 }

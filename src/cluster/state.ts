@@ -1,42 +1,11 @@
-import { readdir, readFile } from "node:fs/promises";
+import { lstat, readdir, readFile, realpath } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { errno, makeFolder, replaceFile } from "../base/index.ts";
+import { errno, makeFolder, messageOf, replaceFile } from "../base/index.ts";
 import { ClusterError } from "./errors.ts";
+import { type ClusterState, isState } from "./state-format.ts";
 
-/** A port of this machine, on loopback, that leads to one of the cluster's node. */
-export interface Published {
-  readonly host: number;
-  readonly node: number;
-  readonly what: "api" | "registry" | "published";
-}
-
-/**
- * What there is of a native cluster, written down before anything of it is made, so that `down` can take it away however `up`
- * ended.
- */
-export interface ClusterState {
-  readonly name: string;
-  /** Stands in the environment of every process of the cluster's. */
-  readonly id: string;
-  readonly kubernetes: string;
-  readonly containerd: string;
-  readonly created: string;
-  /** The third byte of the node's network, 10.240.N.0/24. */
-  readonly network: number;
-  readonly ports: readonly Published[];
-  /** Emulates Kubernetes 1.34, whose gate ImageVolume is off. */
-  readonly gateOff: boolean;
-  /** Programs by name, and the folder of the CNI plugins. */
-  readonly programs: Readonly<Record<string, string>>;
-  readonly cni: string;
-  /** An htpasswd file that the registry asks for. */
-  readonly htpasswd?: string;
-  /** Settings of the machine that the kubelet changes, as they were. */
-  readonly sysctls: Readonly<Record<string, string>>;
-  /** Empty folders that were made on the machine, for what is mounted over them. */
-  readonly folders: readonly string[];
-}
+export type { ClusterState, Published } from "./state-format.ts";
 
 /** Where clusters are kept: `$XDG_STATE_HOME/imgvol/clusters`, else `~/.local/state/imgvol/clusters`. */
 export function clustersFolder(env: Readonly<Record<string, string | undefined>> = process.env): string {
@@ -61,9 +30,11 @@ export interface ClusterFolder {
   readonly registry: string;
 }
 
+const NAME = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
+
 /** @throws ClusterError `name-invalid` */
 export function clusterFolder(name: string, clusters: string = clustersFolder()): ClusterFolder {
-  if (!/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/.test(name)) {
+  if (!NAME.test(name)) {
     throw new ClusterError("name-invalid", `not a cluster's name: ${JSON.stringify(name.slice(0, 100))}`, {
       hint: "up to 32 small letters, digits and -",
       wrongUse: true,
@@ -82,14 +53,35 @@ export function clusterFolder(name: string, clusters: string = clustersFolder())
   };
 }
 
-/** The state of a cluster that is up, or half up or down; undefined where there is none. */
+/**
+ * The state of a cluster that is up, or half up or down; undefined where there is none.
+ *
+ * @throws ClusterError `cluster-unknown` for one that is damaged, another's, or a copy: what it names is not this cluster's
+ */
 export async function readState(folder: ClusterFolder): Promise<ClusterState | undefined> {
+  let found: unknown;
+  let path: string;
   try {
-    return JSON.parse(await readFile(folder.state, "utf8"));
+    // Root follows nobody's links, and does not do what another user's file says.
+    const { uid } = await lstat(folder.path);
+    if (uid !== process.geteuid?.()) throw unknown(folder, "is another user's");
+    found = JSON.parse(await readFile(folder.state, "utf8"));
+    path = await realpath(folder.path);
   } catch (error) {
     if (errno(error) === "ENOENT") return undefined;
-    throw new ClusterError("cluster-unknown", `${folder.state} cannot be read`, { cause: error });
+    if (error instanceof ClusterError) throw error;
+    throw unknown(folder, `cannot be read: ${messageOf(error)}`, error);
   }
+  if (!isState(found)) throw unknown(folder, "does not say what a cluster is");
+  if (found.folder !== path) throw unknown(folder, `is a copy of ${join(found.folder, "cluster.json")}`);
+  return found;
+}
+
+function unknown(folder: ClusterFolder, how: string, cause?: unknown): ClusterError {
+  return new ClusterError("cluster-unknown", `${folder.state} ${how}`, {
+    cause,
+    hint: `if no cluster of it runs (pgrep -af ${folder.path}), remove ${folder.path}`,
+  });
 }
 
 export async function writeState(folder: ClusterFolder, state: ClusterState): Promise<void> {
@@ -97,7 +89,7 @@ export async function writeState(folder: ClusterFolder, state: ClusterState): Pr
   await replaceFile(folder.state, Buffer.from(`${JSON.stringify(state, null, 2)}\n`), 0o600);
 }
 
-/** Every cluster that has a state, by name. */
+/** Every cluster that has a state, by name. What cannot be read is left out: one damaged file is not in the way of the others. */
 export async function listStates(clusters: string = clustersFolder()): Promise<readonly ClusterState[]> {
   const names = await readdir(clusters).catch((error: unknown) => {
     if (errno(error) === "ENOENT") return [];
@@ -105,8 +97,11 @@ export async function listStates(clusters: string = clustersFolder()): Promise<r
   });
   const found: ClusterState[] = [];
   for (const name of names.sort()) {
-    if (!/^[a-z0-9-]+$/.test(name)) continue;
-    const state = await readState(clusterFolder(name, clusters));
+    if (!NAME.test(name)) continue;
+    const state = await readState(clusterFolder(name, clusters)).catch((error: unknown) => {
+      if (error instanceof ClusterError) return undefined;
+      throw error;
+    });
     if (state !== undefined) found.push(state);
   }
   return found;

@@ -1,0 +1,89 @@
+import { randomUUID } from "node:crypto";
+import { access, constants, realpath } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { messageOf } from "../base/index.ts";
+import type { Binaries } from "./binaries.ts";
+import { ClusterError } from "./errors.ts";
+import { freeNetwork } from "./free-network.ts";
+import { freePort } from "./free-port.ts";
+import { missingMountPoints, OWN_FOLDERS } from "./mount-points.ts";
+import { type ClusterState, listStates, type Published } from "./state.ts";
+import { readSysctls } from "./sysctls.ts";
+import type { UpOptions } from "./up-options.ts";
+import { builds, CONTAINERD, KUBERNETES, programsOf } from "./versions.ts";
+
+/**
+ * What the cluster is going to be, before anything of it is there; while the lock on all clusters is held.
+ *
+ * @throws ClusterError `cluster-failed`, `path-hidden`, `file-unreadable`; BaseError `port-in-use`
+ */
+export async function plan(
+  name: string,
+  clusters: string,
+  binaries: Binaries,
+  options: UpOptions,
+): Promise<ClusterState> {
+  const others = await listStates(clusters);
+  const names = [...builds.flatMap(programsOf), "nft"];
+  const programs = Object.fromEntries(names.map((program) => [program, binaries.path(program)]));
+  const htpasswd = options.htpasswd === undefined ? undefined : await readable(resolve(options.htpasswd));
+  const folder = join(await realpath(clusters), name);
+  await refuseHidden([folder, ...Object.values(programs), ...(htpasswd === undefined ? [] : [htpasswd])]);
+  return {
+    name,
+    id: randomUUID(),
+    folder,
+    kubernetes: KUBERNETES,
+    containerd: CONTAINERD,
+    created: new Date().toISOString(),
+    network: freeNetwork(new Set(others.map((other) => other.network))),
+    ports: await freePorts(options, new Set(others.flatMap((other) => other.ports.map((port) => port.host)))),
+    gateOff: options.gateOff ?? false,
+    programs,
+    cni: binaries.cni,
+    ...(htpasswd === undefined ? {} : { htpasswd }),
+    // Of the first cluster that changed them.
+    sysctls: others[0]?.sysctls ?? (await readSysctls()),
+    folders: others[0]?.folders ?? (await missingMountPoints()),
+  };
+}
+
+async function freePorts(options: UpOptions, taken: Set<number>): Promise<readonly Published[]> {
+  const api = await freePort(options.apiPort ?? 6443, "--api-port", taken);
+  const registry = await freePort(options.registryPort ?? 5001, "--registry-port", taken);
+  const ports: Published[] = [
+    { host: api, node: api, what: "api" },
+    { host: registry, node: registry, what: "registry" },
+  ];
+  for (const { host, node } of options.publish ?? []) {
+    ports.push({ host: await freePort(host, "--publish", taken), node, what: "published" });
+  }
+  return ports;
+}
+
+async function readable(path: string): Promise<string> {
+  try {
+    await access(path, constants.R_OK);
+    return path;
+  } catch (error) {
+    throw new ClusterError("file-unreadable", `${path}: ${messageOf(error)}`, {
+      cause: error,
+      hint: "name a file that has the registry's users: htpasswd -B -c FILE USER",
+      wrongUse: true,
+    });
+  }
+}
+
+/** The node has file systems of its own in some places, and would not see what the machine has there. */
+async function refuseHidden(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    // Through links: /var/run is /run.
+    const real = await realpath(path).catch(() => path);
+    const hidden = OWN_FOLDERS.find((own) => [path, real].some((p) => p.startsWith(`${own}/`)));
+    if (hidden === undefined) continue;
+    throw new ClusterError("path-hidden", `${path} is below ${hidden}, where the node has files of its own`, {
+      hint: "keep it in another place: XDG_STATE_HOME, IMGVOL_CACHE, --bin and --registry-htpasswd name them",
+      wrongUse: true,
+    });
+  }
+}
