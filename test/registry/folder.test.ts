@@ -1,9 +1,19 @@
 import assert from "node:assert/strict";
-import { type FileHandle, mkdir, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fromBytes, quietCall, temporaryFolder } from "../../src/base/index.ts";
+import { fromBytes, makeFolder, quietCall, temporaryFolder } from "../../src/base/index.ts";
 import { digestOf, MediaType } from "../../src/oci/index.ts";
 import { folderBacking, registryHandler, startRegistry } from "../../src/registry/index.ts";
 import { openLayout } from "../../src/store/index.ts";
@@ -137,6 +147,38 @@ test("a folder that cannot be one is a coded error", async () => {
   for (const dir of [file, join(file, "below")])
     await assert.rejects(folderBacking(dir), { code: "folder-unusable" });
   assert.equal(await readFile(file, "utf8"), "");
+});
+
+test("what is no repository's name is not looked into: a disk has a lost+found that only root may read", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-registry-");
+  const homes = ["lost+found", ".snapshot", "UPPER"].map((name) => join(folder.path, name));
+  for (const home of homes) {
+    await makeFolder(join(home, "_layout"));
+    await writeFile(join(home, "_layout", "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
+    await chmod(home, 0o000);
+  }
+  try {
+    await over(folder.path, async (registry) => {
+      await pushBlob(registry, "ours", "bytes");
+      const catalog = await exchange(registry, "GET", "/v2/_catalog");
+      assert.deepEqual([catalog.status, catalog.body.toString()], [200, '{"repositories":["ours"]}']);
+    });
+  } finally {
+    for (const home of homes) await chmod(home, 0o700);
+  }
+});
+
+test("only what is there is kept in mind as told: blobs that are refused leave no trace", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-registry-");
+  await using backing = await folderBacking(folder.path);
+  await using registry = registryHandler(backing);
+  const digest = await pushBlob(registry, "a", "bytes");
+  const other = sha256("other");
+  const refused = await exchange(registry, "POST", `/v2/a/blobs/uploads/?digest=${other}`, { body: "bytes" });
+  assert.deepEqual([refused.status, ...refused.errors], [400, "DIGEST_INVALID"]);
+  const repository = await backing.find("a", quietCall());
+  const told = [digest, other].map((each) => repository?.recent.since(each, 0));
+  assert.deepEqual(told, [true, false]);
 });
 
 test("over a socket: a stored image is fetched, and a strange Host gets an OCI error", async () => {
