@@ -35,6 +35,7 @@ export type { ServeOptions } from "./serve-options.ts";
 export { formatBytes, printable, printableTo, shellWord } from "./text.ts";
 export { answeredInPlain, type TlsProblem, tlsProblem } from "./tls-failure.ts";
 export { readTls, type TlsFiles, type TlsPair } from "./tls-files.ts";
+export { Turns } from "./turns.ts";
 export { unlessAborted } from "./unless-aborted.ts";
 export { fingerprint, watchFiles } from "./watch-files.ts";
 export { sweep, type WorkPlace, workFolder } from "./work-folder.ts";
