@@ -81,13 +81,15 @@ class Mirrored {
   }
 
   tag(tag: string, call: Call): Promise<Descriptor> {
-    const { lifetime, tags } = this.#shared;
+    const { cache, lifetime, tags } = this.#shared;
     return tags.resolve(
       {
         what: `${this.#name}:${tag}`,
         local: () => this.#local(tag),
         renew: async () => {
           const d = await this.#ask(() => this.#upstream.resolve(tag, lifetime));
+          // Until it has its tag: nothing takes it away in between.
+          using _held = cache.hold(this.#name, d.digest);
           await this.#keep(d);
           await this.#rename(tag, d);
           return d;
@@ -177,7 +179,7 @@ class Mirrored {
     } catch (cause) {
       throw asUpstreamError(cause);
     }
-    return found;
+    return found.sort((a, b) => (a.digest < b.digest ? -1 : 1));
   }
 
   async #ask<T>(work: () => Promise<T>): Promise<T> {
