@@ -37,7 +37,7 @@ export interface HostsProvider {
 export function defaultEndpoint(registry: string, plainHttp: boolean): Endpoint {
   const host = isHub(registry) ? "registry-1.docker.io" : registry;
   const name = hostName(host);
-  if (name !== undefined) {
+  if (name !== undefined && /[^.]/.test(name)) {
     const text = `${plainHttp || isLoopback(name) ? "http" : "https"}://${host}/v2/`;
     if (URL.canParse(text)) {
       const api = new URL(text);

@@ -31,6 +31,8 @@ export function hostsFolders(env: Environment): readonly string[] {
 export function configuredHosts(env: Environment = process.env): HostsProvider {
   return {
     async endpoints(registry, plainHttp) {
+      // Before it becomes a folder's name.
+      defaultEndpoint(registry, plainHttp);
       const folder = await folderOf(registry, hostsFolders(env));
       if (folder === undefined) return undefined;
       const declared = await declaredIn(folder);

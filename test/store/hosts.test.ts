@@ -162,6 +162,13 @@ test("which folder counts: a name with its port, then the bare one, then _defaul
   }
 });
 
+test("a name that is no registry's is not looked for: it could lead anywhere", async () => {
+  await using at = await folders({ "etc/certs.d/a.example/hosts.toml": "", "etc/hosts.toml": "server = 1" });
+  for (const name of ["..", ".", "../certs.d", "a.example/..", "", "a.example:x"]) {
+    await assert.rejects(at.of(name), { code: "reference-invalid" }, name);
+  }
+});
+
 test("without a folder for it, nothing is known of a registry; the folders have an order", async () => {
   await using at = await folders({ "certs.d/a.example/hosts.toml": "" });
   assert.equal(await at.of("b.example"), undefined);
