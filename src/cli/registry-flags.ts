@@ -57,6 +57,7 @@ export function addServeFlags(command: Command): void {
 export function checkPairs(flags: ServeFlags): void {
   for (const [flag, given, needed, there] of [
     ["--anonymous-pull", flags.anonymousPull, "--htpasswd", flags.htpasswd],
+    ["--gc-every", flags.gcEvery, "--dir", flags.dir],
     ["--mirror-size", flags.mirrorSize, "--mirror", flags.mirror],
   ] as const) {
     if (given === undefined || there !== undefined) continue;
