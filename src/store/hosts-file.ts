@@ -40,7 +40,8 @@ export async function parseHostsFile(text: string, path: string): Promise<readon
   } catch (cause) {
     const line = cause instanceof TomlError ? `:${cause.line}` : "";
     const why = messageOf(cause).split("\n")[0] ?? "";
-    throw new StoreError("hosts-invalid", `${path}${line}: ${why}`, { hint: "it has to be TOML", cause });
+    // Without its cause: that repeats the lines, and what is secret in them.
+    throw new StoreError("hosts-invalid", `${path}${line}: ${why}`, { hint: "it has to be TOML" });
   }
   const fail = (table: string | undefined, key: string, why: string): StoreError =>
     new StoreError("hosts-invalid", `${path}:${lineOf(text, table, key)}: ${key}: ${why}`);
@@ -134,7 +135,8 @@ class HostTable {
       Object.entries(value).map(([name, content]) => {
         const parts: readonly unknown[] = Array.isArray(content) ? content : [content];
         // The value may be a secret: it is not repeated.
-        const sendable = (part: unknown): boolean => typeof part === "string" && !/[\r\n\0]/.test(part);
+        const sendable = (part: unknown): boolean =>
+          typeof part === "string" && /^[\t\x20-\x7e\x80-\xff]*$/.test(part);
         if (/^[\w!#$%&'*+.^`|~-]+$/.test(name) && parts.every(sendable))
           return [name.toLowerCase(), parts.join(", ")];
         throw this.#refuse(name, "is no header that can be sent: write a text, or a list of texts");
