@@ -210,6 +210,23 @@ test("certificates, headers, times and proxies of a host are its own", async () 
   assert.deepEqual([root?.own?.ca, root?.own?.client, root?.own?.skipVerify], [[authority], [], false]);
 });
 
+test("how long a host may take to be reached, in Go's words; none at all is no limit, and no limit is too long", async () => {
+  const times: readonly [string, number | undefined][] = [
+    ["1.5s", 1500],
+    ["1m30s", 90_000],
+    ["250ms", 250],
+    ["0s", undefined],
+    ["0", undefined],
+    ["10000h", 2 ** 31 - 1],
+  ];
+  for (const [text, expected] of times) {
+    await using at = await folders({
+      "certs.d/x.example/hosts.toml": `[host."https://a.example"]\ndial_timeout = "${text}"\nskip_verify = true`,
+    });
+    assert.equal((await at.of("x.example"))?.[0]?.own?.connectTimeout, expected, text);
+  }
+});
+
 test("docker's files: .crt are authorities, .cert with .key are the client's; a registry here then speaks TLS", async () => {
   await using at = await folders({
     "certs.d/localhost:5000/ca.crt": authority,
