@@ -24,6 +24,7 @@ export {
   type RetryOptions,
   retryAfter,
 } from "./patience.ts";
+export type { Environment } from "./proxy.ts";
 export { requestFollowing } from "./redirect.ts";
 export { release } from "./release.ts";
 export { removeTree } from "./remove-tree.ts";

@@ -1,8 +1,8 @@
-import { type Call, discard, isAbort } from "../base/index.ts";
+import { type Call, discard, type Environment, isAbort } from "../base/index.ts";
 import { isObject, StoreError } from "../oci/index.ts";
 import type { Credentials, CredentialsProvider } from "./auth-credentials.ts";
 import { editConfig } from "./credential-edit.ts";
-import { type Config, credentialFiles, type Environment, readConfig } from "./credential-files.ts";
+import { type Config, credentialFiles, readConfig } from "./credential-files.ts";
 import { askHelper, helperProgram } from "./credential-helper.ts";
 import { authsOf, entryFor, helperFor, keysOf, normalize, serverOf } from "./credential-keys.ts";
 import { defaultEndpoint } from "./hosts-endpoint.ts";

@@ -10,7 +10,7 @@ import {
 import { scopesOf } from "./auth-scope.ts";
 import { Shared } from "./auth-shared.ts";
 import { type Asker, fetchToken, type TokenServer, tokenServerOf } from "./auth-token.ts";
-import { type Grant, keyOf, Tokens } from "./auth-tokens.ts";
+import { type Grant, keyOf, TokenCache } from "./auth-token-cache.ts";
 import { type Verdict, verdictOf } from "./auth-verdict.ts";
 
 /** What for: the repository whose credentials count, and the scopes, such as `repository:a/b:pull,push`. */
@@ -36,7 +36,7 @@ const NOBODY: LookedUp = {};
 export class Authenticator {
   readonly #asker: Asker;
   readonly #provider: CredentialsProvider;
-  readonly #tokens = new Tokens();
+  readonly #tokens = new TokenCache();
   readonly #fetches = new Shared<Authorization>();
   readonly #lookUps = new Shared<LookedUp>();
   /** By repository: what was last found. */

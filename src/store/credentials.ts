@@ -1,13 +1,7 @@
-import { type Call, printable } from "../base/index.ts";
+import { type Call, type Environment, printable } from "../base/index.ts";
 import { isObject, StoreError } from "../oci/index.ts";
 import type { Credentials, CredentialsProvider } from "./auth-credentials.ts";
-import {
-  type Config,
-  credentialFiles,
-  type Environment,
-  readConfig,
-  unreadable,
-} from "./credential-files.ts";
+import { type Config, credentialFiles, readConfig, unreadable } from "./credential-files.ts";
 import { askHelper } from "./credential-helper.ts";
 import { entryFor, helperFor, keysOf, serverOf } from "./credential-keys.ts";
 
