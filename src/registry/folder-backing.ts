@@ -94,6 +94,7 @@ export async function folderBacking(dir: string): Promise<Backing> {
       for await (const name of namesBelow(root, MARKER, call)) names.push(name);
       yield* names.sort();
     },
+    contents: (name) => new FolderContents(join(root, name)),
     link: (to, from, digest) => hardLink(blobAt(root, from, digest), blobAt(root, to, digest)),
     spool: (upload) => spools.make(upload),
     unfinished: () => spools.unfinished(),

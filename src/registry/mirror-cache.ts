@@ -136,8 +136,7 @@ class Cache implements MirrorCache {
     this.#database.exec("BEGIN");
     for await (const name of this.#local.names(call)) {
       if (!prefixes.some((prefix) => name.startsWith(`${prefix}/`))) continue;
-      const repository = await this.#local.find(name, call);
-      for await (const { digest, size, since } of repository?.contents?.blobs(call) ?? []) {
+      for await (const { digest, size, since } of this.#local.contents?.(name).blobs(call) ?? []) {
         this.#insert.run(name, digest, size, Math.floor(since));
       }
     }
