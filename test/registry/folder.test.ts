@@ -128,6 +128,22 @@ test("a mounted blob is one file under two names", async () => {
   });
 });
 
+test("a mount passes over a repository that is damaged, and takes the blob from another", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-registry-");
+  await over(folder.path, async (registry) => {
+    const digest = sha256("shared");
+    const mount = async (to: string, from = ""): Promise<number> =>
+      (await exchange(registry, "POST", `/v2/${to}/blobs/uploads/?mount=${digest}${from}`)).status;
+    const layout = join(folder.path, "broken", "_layout");
+    await makeFolder(join(layout, "blobs", "sha256"));
+    await writeFile(join(layout, "blobs", ...digest.split(":")), "shared");
+    await writeFile(join(layout, "oci-layout"), "{");
+    assert.deepEqual([await mount("b"), await mount("b", "&from=broken")], [202, 202]);
+    await pushBlob(registry, "whole", "shared");
+    assert.equal(await mount("b"), 201);
+  });
+});
+
 test("two servers cannot have one folder; the second may when the first is gone", async () => {
   await using folder = await temporaryFolder(tmpdir(), "imgvol-registry-");
   const options = { host: "127.0.0.1", port: 0, dir: folder.path };
