@@ -49,6 +49,16 @@ test("tags: more than any repository has, on pages that have no end: registry-er
   assert.equal(page, 4);
 });
 
+test("tags: small in number, on pages that are large together: registry-error", async () => {
+  const page = JSON.stringify({ tags: [], padding: "x".repeat(30_000_000) });
+  await using registry = await peer((seen, response) => {
+    const next = Number(new URL(seen.path, "http://x").searchParams.get("last")) + 1;
+    reply(response, 200, next < 6 ? { link: `<?last=${next}>; rel="next"` } : {}, page);
+  });
+  assert.equal(await codeOf(gather(registry.open().can.tags?.list(call))), "registry-error");
+  assert.equal(registry.seen.length, 5);
+});
+
 test("tags: none", async () => {
   await using registry = await peer((_seen, response) => reply(response, 200, {}, '{"tags":null}'));
   assert.deepEqual(await gather(registry.open().can.tags?.list(call)), []);
