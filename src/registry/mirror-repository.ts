@@ -18,7 +18,7 @@ import type { Downloads } from "./mirror-downloads.ts";
 import type { MirrorFigures } from "./mirror-figures.ts";
 import type { Once } from "./mirror-once.ts";
 import type { MirrorTags } from "./mirror-tags.ts";
-import { asUpstreamError, isOutOfReach } from "./mirror-upstream.ts";
+import { asUpstreamError, isOutOfReach, whyOf } from "./mirror-upstream.ts";
 import { Recent } from "./recent.ts";
 
 /** What all repositories of a mirror share. */
@@ -161,7 +161,7 @@ class Mirrored {
     try {
       for await (const tag of tags?.list(call) ?? []) found.push(tag);
     } catch (cause) {
-      const error = asUpstreamError(cause);
+      const error = this.#explained(cause);
       const local = isOutOfReach(error) ? await this.#repository() : undefined;
       if (local === undefined) throw error;
       this.#shared.tags.tellStale(`the list of tags of ${this.#name}`, messageOf(error));
@@ -177,7 +177,7 @@ class Mirrored {
       const { referrers } = this.#upstream.can;
       for await (const d of referrers?.referrers(subject, this.#shared.lifetime) ?? []) found.push(d);
     } catch (cause) {
-      throw asUpstreamError(cause);
+      throw this.#explained(cause);
     }
     return found.sort((a, b) => (a.digest < b.digest ? -1 : 1));
   }
@@ -186,8 +186,17 @@ class Mirrored {
     try {
       return await work();
     } catch (cause) {
-      throw asUpstreamError(cause);
+      throw this.#explained(cause);
     }
+  }
+
+  /** As clients are told it. What they are not told, the operator is. */
+  #explained(cause: unknown): unknown {
+    const error = asUpstreamError(cause);
+    const isNew = error !== cause && error instanceof RegistryError;
+    if (isNew && error.code === "upstream-denied")
+      this.#shared.lifetime.progress?.say(`${this.#name}: ${whyOf(error)}`);
+    return error;
   }
 
   #repository(): Promise<Repository | undefined> {
