@@ -97,3 +97,22 @@ test("mount: 201 is taken, 202 is none; another registry's is not asked for", as
     ),
   );
 });
+
+test("mount: every upload that was opened in its place and not used is deleted; one without a place is no error", async () => {
+  let opened = 0;
+  await using registry = await peer((seen, response) => {
+    if (seen.path.includes("from=nowhere")) return reply(response, 202);
+    if (seen.method === "POST") return reply(response, 202, { location: `/up/${++opened}` });
+    reply(response, 204);
+  });
+  const other = { mediaType: MediaType.layerTar, digest: digestOf(Buffer.from("other")), size: 5 };
+  const from = (repository: string): Store =>
+    openRemote({ registry: registry.host, repository }, registry.options);
+  const store = registry.open();
+  const { mount } = store.can;
+  for (const name of ["x/y", "x/z"]) assert.equal(await mount?.mount(d, from(name), call), false);
+  assert.equal(await mount?.mount(other, from("nowhere"), call), false);
+  await store[Symbol.asyncDispose]();
+  const deleted = registry.seen.filter((s) => s.method === "DELETE").map((s) => s.path);
+  assert.deepEqual(deleted.sort(), ["/up/1", "/up/2"]);
+});
