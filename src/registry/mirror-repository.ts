@@ -73,6 +73,8 @@ class Mirrored {
   readonly #name: string;
   readonly #upstream: Store;
   readonly #shared: Shared;
+  /** Those that this request was told of: they may go again before it reads them, and are no blobs. */
+  readonly #manifests = new Map<Digest, Descriptor>();
 
   constructor(name: string, upstream: Store, shared: Shared) {
     this.#name = name;
@@ -104,9 +106,16 @@ class Mirrored {
   async manifest(digest: Digest): Promise<Descriptor | undefined> {
     const local = await this.#repository();
     const recorded = await local?.manifests.get(digest);
-    if (recorded !== undefined && (await this.#local(digest)) !== undefined) return recorded;
+    if (recorded !== undefined && (await this.#local(digest)) !== undefined) {
+      this.#manifests.set(digest, recorded);
+      return recorded;
+    }
     try {
-      return await this.#keep(await this.#ask(() => this.#upstream.resolve(digest, this.#shared.lifetime)));
+      const d = await this.#keep(
+        await this.#ask(() => this.#upstream.resolve(digest, this.#shared.lifetime)),
+      );
+      this.#manifests.set(digest, d);
+      return d;
     } catch (error) {
       if (error instanceof StoreError && error.code === "not-found") return undefined;
       throw error;
@@ -115,7 +124,10 @@ class Mirrored {
 
   /** Any content by its digest: what is not here is a blob, as manifests are asked for by {@link manifest} first. */
   async content(digest: Digest, call: Call): Promise<Descriptor> {
-    const there = (await this.#local(digest)) ?? this.#shared.downloads.underway(this.#name, digest);
+    const there =
+      this.#manifests.get(digest) ??
+      (await this.#local(digest)) ??
+      this.#shared.downloads.underway(this.#name, digest);
     if (there !== undefined) return there;
     const { stat } = this.#upstream.can;
     if (stat === undefined) throw new StoreError("not-found", `${this.#upstream.origin} has no ${digest}`);
@@ -141,7 +153,7 @@ class Mirrored {
     if (!isBlob) await unlessAborted(this.#keep(d), call.signal);
     for (;;) {
       const local = await this.#repository();
-      if (local !== undefined && (await local.store.has(d, call))) {
+      if (local !== undefined && (await this.#isIn(local, d))) {
         if (isBlob) figures.read("cache");
         yield* local.store.read(d, call, from);
         return;
@@ -208,10 +220,20 @@ class Mirrored {
     const { cache, lifetime } = this.#shared;
     const local = await this.#repository();
     const found = local === undefined ? undefined : await find(local, tagOrDigest, lifetime);
-    if (local === undefined || found === undefined || !(await local.store.has(found, lifetime)))
-      return undefined;
+    if (local === undefined || found === undefined || !(await this.#isIn(local, found))) return undefined;
     cache.used(this.#name, found.digest);
     return found;
+  }
+
+  /** Within the gate: what is just taken away is gone when it opens, and what is held by then stays. */
+  async #isIn({ gate, store }: Repository, d: Descriptor): Promise<boolean> {
+    try {
+      return await gate.shared(() => store.has(d, this.#shared.lifetime));
+    } catch (error) {
+      // Taken away itself.
+      if (error instanceof RegistryError && error.code === "name-unknown") return false;
+      throw error;
+    }
   }
 
   /** Fetches a manifest, where it is not here. */
