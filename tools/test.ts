@@ -1,6 +1,7 @@
 // Runs a suite with node:test: `node tools/test.ts unit|peers|cluster|browser [name-part…]`.
 // A skipped test fails the run unless test/skips.json lists its name with the reason.
 import { globSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 
@@ -29,6 +30,9 @@ if (files.length === 0) {
   console.error(`error: suite ${name} has no such test`);
   process.exit(2);
 }
+
+// Tests start the command line hundreds of times: what was compiled once, types taken off, need not be again.
+process.env["NODE_COMPILE_CACHE"] ??= resolve(".cache/compile");
 
 const reasons: Readonly<Record<string, string>> = JSON.parse(readFileSync("test/skips.json", "utf8"));
 const unreasoned: string[] = [];

@@ -13,7 +13,7 @@ export {
 export type { Finding } from "./finding.ts";
 export type { HttpHandler, HttpRequest, HttpResponse } from "./http.ts";
 export { type ListenOptions, listen } from "./listen.ts";
-export { lock, tryLock } from "./lock.ts";
+export { lock, lockInPlace, markOf, tryLock } from "./lock.ts";
 export { makeFolder, syncFolder } from "./make-folder.ts";
 export { Network, type NetworkOptions, type OriginOptions, processNetwork } from "./network.ts";
 export {
@@ -24,6 +24,7 @@ export {
   type RetryOptions,
   retryAfter,
 } from "./patience.ts";
+export type { Environment } from "./proxy.ts";
 export { requestFollowing } from "./redirect.ts";
 export { release } from "./release.ts";
 export { removeTree } from "./remove-tree.ts";
@@ -35,6 +36,7 @@ export type { ServeOptions } from "./serve-options.ts";
 export { formatBytes, printable, printableTo, shellWord } from "./text.ts";
 export { answeredInPlain, type TlsProblem, tlsProblem } from "./tls-failure.ts";
 export { readTls, type TlsFiles, type TlsPair } from "./tls-files.ts";
+export { Turns } from "./turns.ts";
 export { unlessAborted } from "./unless-aborted.ts";
 export { fingerprint, watchFiles } from "./watch-files.ts";
 export { sweep, type WorkPlace, workFolder } from "./work-folder.ts";

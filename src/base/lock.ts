@@ -1,6 +1,8 @@
+import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Call } from "./call.ts";
+import { errno } from "./errors.ts";
 import { asFolderError, unwritable } from "./files.ts";
 import { makeFolder } from "./make-folder.ts";
 
@@ -22,6 +24,30 @@ export async function lock(path: string, mode: "exclusive" | "shared", call: Cal
     const held = await tryLock(path, mode);
     if (held !== undefined) return held;
     await sleep(wait, undefined, { signal: call.signal });
+  }
+}
+
+/**
+ * As {@link lock}, `exclusive`, for a lock's file that its holders remove when nobody needs it. Whoever waited for one that was
+ * removed holds what nobody else will find: it is given back, and the file that is there now is locked.
+ */
+export async function lockInPlace(path: string, call: Call): Promise<AsyncDisposable> {
+  for (;;) {
+    const before = await markOf(path);
+    const held = await lock(path, "exclusive", call);
+    if (before !== undefined && (await markOf(path)) === before) return held;
+    await held[Symbol.asyncDispose]();
+  }
+}
+
+/** Which file it is. By its name: closing a second opening of it would free the locks of the first (POSIX). */
+export async function markOf(path: string): Promise<string | undefined> {
+  try {
+    const { dev, ino } = await stat(path, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch (error) {
+    if (errno(error) === "ENOENT" || errno(error) === "ENOTDIR") return undefined;
+    throw error;
   }
 }
 

@@ -3,7 +3,7 @@ import { literalAddress } from "./address.ts";
 import { BaseError } from "./errors.ts";
 import { hostName, isLoopback } from "./same-origin.ts";
 
-/** The variables that name proxies, as in `process.env`. */
+/** Variables as in `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**

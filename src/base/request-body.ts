@@ -17,7 +17,7 @@ export async function* requestBody(request: IncomingMessage, idle: number): Asyn
   try {
     for (;;) {
       // The timeout runs only while we wait for the client, never while a piece is being worked on.
-      if (gathered.empty) {
+      if (gathered.wantsMore) {
         request.socket.setTimeout(idle);
         await gathered.more();
         request.socket.setTimeout(0);
@@ -60,11 +60,12 @@ class Gathered {
     else request.resume();
   }
 
-  get empty(): boolean {
-    return this.#filled === 0 && !this.#ended && this.#failed === undefined;
+  /** A reader that is faster than the client gets half of a buffer at least: each piece costs it a thread to be woken. */
+  get wantsMore(): boolean {
+    return this.#filled < this.#size / 2 && !this.#ended && this.#failed === undefined;
   }
 
-  /** Done when something came: bytes, the end, or an error. */
+  /** Done when enough came, or the end, or an error. */
   async more(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
@@ -116,7 +117,7 @@ class Gathered {
 
   readonly #onData = (chunk: Uint8Array): void => {
     this.#gather(chunk, 0);
-    this.#wake();
+    if (!this.wantsMore) this.#wake();
   };
 
   readonly #onEnd = (): void => {

@@ -46,7 +46,8 @@ export const verb: Verb = {
           io.say(
             `copied ${done.copied} (${formatBytes(done.bytes)}), already there ${done.skipped}${done.mounted > 0 ? `, mounted ${done.mounted}` : ""}`,
           );
-          if (options.referrers) io.say(`among them ${done.referrers} referrers`);
+          if (options.referrers)
+            io.say(`among them ${done.referrers} ${done.referrers === 1 ? "referrer" : "referrers"}`);
           if (done.foreign > 0)
             io.say(`left out ${done.foreign} foreign layers, which the source does not hold`);
           io.answer({ reference, ...done }, () => reference);

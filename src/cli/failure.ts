@@ -1,4 +1,4 @@
-import { errno, ImgvolError, isAbort, messageOf, printableTo } from "../base/index.ts";
+import { errno, ImgvolError, isAbort, messageOf, printable, printableTo } from "../base/index.ts";
 
 /** Of a message, in characters: what an image or a server says may be of any length. */
 const LONGEST = 600;
@@ -22,7 +22,8 @@ export function failureOf(error: unknown, verbose: boolean, interrupted: number 
   const lines = [`error: ${messageWithCauses(error)}`];
   if (error instanceof ImgvolError && error.hint !== undefined)
     lines.push(`hint: ${printableTo(error.hint, LONGEST)}`);
-  if (verbose && error instanceof Error && error.stack !== undefined) lines.push(error.stack);
+  if (verbose && error instanceof Error && error.stack !== undefined)
+    lines.push(...error.stack.split("\n").map(printable));
   else if (!(error instanceof ImgvolError))
     lines.push("hint: run it again with --verbose for where this came from");
   return { text: lines.join("\n"), exit: error instanceof ImgvolError && error.wrongUse ? 2 : 3 };

@@ -32,6 +32,23 @@ export function parseAge(text: string, flag: string): number {
   throw flagInvalid(flag, text, "a time, for example 30d, 12h, 45m or 20s");
 }
 
+/** What a timer of Node.js can wait for, in whole days: a longer one fires at once. */
+const LONGEST_WAIT = 24 * 86_400_000;
+
+/** A time that is waited for: up to 24d. @throws ImgvolError `flag-invalid` */
+export function parseWait(text: string, flag: string): number {
+  const wait = parseAge(text, flag);
+  if (wait <= LONGEST_WAIT) return wait;
+  throw flagInvalid(flag, text, "a time of at most 24d");
+}
+
+/** A time that is waited for, and is one. @throws ImgvolError `flag-invalid` */
+export function parsePeriod(text: string, flag: string): number {
+  const period = parseWait(text, flag);
+  if (period > 0) return period;
+  throw flagInvalid(flag, text, "a time of 1s or more");
+}
+
 /** 0 to 65535, where 0 is any free one. @throws ImgvolError `flag-invalid` */
 export function parsePort(text: string, flag: string): number {
   const number = parseWhole(text, flag, "a port");

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { ImgvolError } from "../base/index.ts";
 import type { Limits, MirrorOptions } from "../registry/index.ts";
 import type { TlsFlags } from "./certificate.ts";
-import { given, parseAge, parseCount, parseSize, repeated } from "./flag-values.ts";
+import { given, parseCount, parsePeriod, parseSize, parseWait, repeated } from "./flag-values.ts";
 import { remoteOptions } from "./opened.ts";
 
 /** What `registry serve` is told. */
@@ -57,6 +57,7 @@ export function addServeFlags(command: Command): void {
 export function checkPairs(flags: ServeFlags): void {
   for (const [flag, given, needed, there] of [
     ["--anonymous-pull", flags.anonymousPull, "--htpasswd", flags.htpasswd],
+    ["--gc-every", flags.gcEvery, "--dir", flags.dir],
     ["--mirror-size", flags.mirrorSize, "--mirror", flags.mirror],
   ] as const) {
     if (given === undefined || there !== undefined) continue;
@@ -71,7 +72,7 @@ export function checkPairs(flags: ServeFlags): void {
 export function limitsOf(flags: ServeFlags): Limits {
   return given({
     uploads: read(flags.maxUploads, "--max-uploads", parseCount),
-    uploadIdle: read(flags.uploadIdle, "--upload-idle", parseAge),
+    uploadIdle: read(flags.uploadIdle, "--upload-idle", parsePeriod),
     freeDisk: read(flags.minFreeDisk, "--min-free-disk", parseSize),
   });
 }
@@ -89,9 +90,9 @@ export function mirrorOf(flags: ServeFlags): MirrorOptions | undefined {
 /** @throws ImgvolError `flag-invalid` */
 export function timesOf(flags: ServeFlags): { grace: number; drain: number; gcEvery?: number } {
   return {
-    grace: parseAge(flags.grace, "--grace"),
-    drain: parseAge(flags.drain, "--drain"),
-    ...given({ gcEvery: read(flags.gcEvery, "--gc-every", parseAge) }),
+    grace: parseWait(flags.grace, "--grace"),
+    drain: parseWait(flags.drain, "--drain"),
+    ...given({ gcEvery: read(flags.gcEvery, "--gc-every", parsePeriod) }),
   };
 }
 

@@ -54,5 +54,6 @@ async function serving(io: Io, flags: ServeFlags): Promise<number> {
   io.answer({ url: registry.url }, () => registry.url);
   io.say(`a registry over ${flags.dir ?? "memory"}; stop it with Ctrl-C`);
   await untilStopped(io.call.signal);
+  io.say(`ending: transfers on their way get ${flags.grace}, and a second Ctrl-C cuts them`);
   return 0;
 }

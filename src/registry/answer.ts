@@ -52,8 +52,17 @@ export function errorAnswer(error: unknown): HttpResponse | undefined {
   const row = (ANSWERS as Readonly<Record<string, readonly [number, string]>>)[error.code];
   if (row === undefined) return undefined;
   const [status, code] = row;
-  const message = error.hint === undefined ? error.message : `${error.message} (${error.hint})`;
-  return json(status, { errors: [{ code, message }] }, error instanceof RegistryError ? error.headers : {});
+  return json(
+    status,
+    { errors: [{ code, message: wordsOf(error) }] },
+    error instanceof RegistryError ? error.headers : {},
+  );
+}
+
+/** Where the disk is on this machine is not for clients. */
+function wordsOf({ code, message, hint }: ImgvolError): string {
+  if (code === "disk-full") return "the disk of the registry is full";
+  return hint === undefined ? message : `${message} (${hint})`;
 }
 
 /** What a client sees of a failure of the server's own. */

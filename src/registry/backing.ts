@@ -17,6 +17,8 @@ export interface Backing extends AsyncDisposable {
   discard(repository: Repository, call: Call): Promise<boolean>;
   /** The names of all repositories, in lexical order; those that may have a blob, in any, where one is given. */
   names(call: Call, having?: Digest): AsyncIterable<string>;
+  /** What lies in a repository, which is not opened: there may be thousands. Undefined where it is nowhere to be looked at. */
+  contents?(name: string): Contents;
   /**
    * Gives `to` a blob of `from` without copying its bytes; false where that cannot be, and the bytes must be copied.
    */

@@ -4,24 +4,26 @@ import { readUnverified } from "../store/index.ts";
 import { type Ask, digestIn, findBlob, repositoryOf, told } from "./ask.ts";
 import type { Repository } from "./backing.ts";
 import { RegistryError } from "./errors.ts";
+import { etagOf, isNotModified } from "./etag.ts";
 import { type Part, partOf } from "./range.ts";
 
 /** GET and HEAD /v2/NAME/blobs/DIGEST (distribution-spec, "Pulling blobs"). */
 export async function getBlob(ask: Ask): Promise<HttpResponse> {
   const repository = await repositoryOf(ask);
   const blob = known(await told(repository, digestIn(ask.reference), ask.call), ask);
-  const etag = `"${blob.digest}"`;
+  const etag = etagOf(blob.digest);
   const headers = {
     "content-type": "application/octet-stream",
     "docker-content-digest": blob.digest,
     "accept-ranges": "bytes",
     etag,
   };
-  if (ask.request.headers.get("if-none-match") === etag) return { status: 304, headers };
+  if (isNotModified(ask.request, etag)) return { status: 304, headers };
   // If-Range names another version: then only the whole is of use (RFC 9110, section 13.1.5).
   const condition = ask.request.headers.get("if-range");
-  const range = condition === undefined || condition === etag ? ask.request.headers.get("range") : undefined;
-  const part = partOf(range, blob.size);
+  // Of HEAD no range is asked (section 14.2).
+  const ranged = ask.request.method === "GET" && (condition === undefined || condition === etag);
+  const part = ranged ? partOf(ask.request.headers.get("range"), blob.size) : undefined;
   if (part === undefined) {
     const length = String(blob.size);
     return {

@@ -38,7 +38,8 @@ export async function folderBacking(dir: string): Promise<Backing> {
       throw new RegistryError("name-unknown", `there is no repository ${name}`);
     }
     // Several clients may wait for it: one that goes away must not fail the others.
-    const store = await openLayout(join(home, "_layout"), { create }, quietCall());
+    // Its messages are for clients too: where the folder is on this machine is not for them.
+    const store = await openLayout(join(home, "_layout"), { create, origin: name }, quietCall());
     // Here, not when the server starts: there may be thousands of repositories, and this one is not written to yet.
     await sweepRecords(home);
     const manifests = folderRecords(home);
@@ -93,6 +94,7 @@ export async function folderBacking(dir: string): Promise<Backing> {
       for await (const name of namesBelow(root, MARKER, call)) names.push(name);
       yield* names.sort();
     },
+    contents: (name) => new FolderContents(join(root, name)),
     link: (to, from, digest) => hardLink(blobAt(root, from, digest), blobAt(root, to, digest)),
     spool: (upload) => spools.make(upload),
     unfinished: () => spools.unfinished(),

@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Call, errno, exists } from "../base/index.ts";
+import { isRepository } from "../oci/index.ts";
 
 /**
  * The repositories below a folder that have a file, in no order. One that is going away meanwhile is left out.
@@ -18,9 +19,10 @@ export async function* namesBelow(
     throw error;
   });
   for (const entry of entries) {
-    if (!entry.isDirectory() || entry.name.startsWith("_")) continue;
-    const home = join(folder, entry.name);
     const name = `${prefix}${entry.name}`;
+    // Ours begin with `_`; others' are not ours to look into, such as the `lost+found` of a disk.
+    if (!entry.isDirectory() || !isRepository(name)) continue;
+    const home = join(folder, entry.name);
     if (await exists(join(home, file))) yield name;
     yield* namesBelow(home, file, call, `${name}/`);
   }

@@ -186,6 +186,6 @@ function stopped(name: string, error: unknown): Finding {
     severity: "error",
     subject: name,
     message: `nothing more was collected in ${name}: ${printable(messageOf(error))}`,
-    fix: ["push what is damaged again, or delete it, and collect once more"],
+    fix: ["delete what is damaged, push it again, and collect once more"],
   };
 }

@@ -14,6 +14,7 @@ import {
 import { type Ask, digestIn, find, findBlob, repositoryOf, within } from "./ask.ts";
 import type { Repository } from "./backing.ts";
 import { RegistryError } from "./errors.ts";
+import { etagOf, isNotModified } from "./etag.ts";
 import type { ManifestRecord } from "./records.ts";
 
 /** GET and HEAD /v2/NAME/manifests/REFERENCE (distribution-spec, "Pulling manifests"). */
@@ -24,13 +25,13 @@ export async function getManifest(ask: Ask): Promise<HttpResponse> {
     repository.recent.note(found.digest);
     return found;
   });
-  const etag = `"${d.digest}"`;
+  const etag = etagOf(d.digest);
   const headers = {
     "content-type": d.mediaType,
     "docker-content-digest": d.digest,
     etag,
   };
-  if (ask.request.headers.get("if-none-match") === etag) return { status: 304, headers };
+  if (isNotModified(ask.request, etag)) return { status: 304, headers };
   const length = String(d.size);
   return {
     status: 200,

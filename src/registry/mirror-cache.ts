@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { quietCall } from "../base/index.ts";
+import { messageOf, quietCall } from "../base/index.ts";
 import type { Descriptor, Digest } from "../oci/index.ts";
 import { find } from "./ask.ts";
 import type { Backing } from "./backing.ts";
@@ -13,6 +13,8 @@ export interface CacheOptions {
   readonly limit: number;
   /** The first parts of the names of repositories whose content it is. */
   readonly prefixes: readonly string[];
+  /** Told of a repository from which nothing can be taken away. */
+  readonly say?: (sentence: string) => void;
 }
 
 /** Left free on the disk. */
@@ -60,7 +62,7 @@ export async function openMirrorCache(local: Backing, options: CacheOptions): Pr
       throw new RegistryError("folder-unusable", `cannot write ${path}`, { cause: error });
     });
   }
-  const cache = new Cache(local, database, options.limit);
+  const cache = new Cache(local, database, options);
   try {
     if (cache.isEmpty) await cache.count(options.prefixes);
     await cache.makeRoom(0);
@@ -93,20 +95,24 @@ class Cache implements MirrorCache {
   readonly #local: Backing;
   readonly #database: DatabaseSync;
   readonly #limit: number;
+  readonly #say: (sentence: string) => void;
   readonly #insert: StatementSync;
   readonly #look: StatementSync;
   readonly #touch: StatementSync;
   readonly #remove: StatementSync;
   readonly #held = new Map<string, number>();
   readonly #touched = new Map<string, readonly [repository: string, digest: Digest, used: number]>();
+  /** Repositories of which that was said. */
+  readonly #stuck = new Set<string>();
   readonly #timer: NodeJS.Timeout;
   #last = 0;
   #making: Promise<void> = Promise.resolve();
 
-  constructor(local: Backing, database: DatabaseSync, limit: number) {
+  constructor(local: Backing, database: DatabaseSync, { limit, say = () => {} }: CacheOptions) {
     this.#local = local;
     this.#database = database;
     this.#limit = limit;
+    this.#say = say;
     this.#insert = database.prepare(
       "INSERT INTO content VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET size = excluded.size, used = excluded.used",
     );
@@ -130,8 +136,7 @@ class Cache implements MirrorCache {
     this.#database.exec("BEGIN");
     for await (const name of this.#local.names(call)) {
       if (!prefixes.some((prefix) => name.startsWith(`${prefix}/`))) continue;
-      const repository = await this.#local.find(name, call);
-      for await (const { digest, size, since } of repository?.contents?.blobs(call) ?? []) {
+      for await (const { digest, size, since } of this.#local.contents?.(name).blobs(call) ?? []) {
         this.#insert.run(name, digest, size, Math.floor(since));
       }
     }
@@ -191,12 +196,28 @@ class Cache implements MirrorCache {
     if (size > Math.min(this.#limit, Math.max(most, 0))) return;
     this.#write();
     const oldest = this.#database.prepare("SELECT repository, digest, size FROM content ORDER BY used");
+    const stuck = new Set<string>();
     let rows: Row[] | undefined;
     while (!this.hasRoom(size) || (size > 0 && (await this.#local.room()) < size + SPARE)) {
       rows ??= oldest.all() as unknown as Row[];
       const row = rows.shift();
       if (row === undefined) return;
-      if (!this.#held.has(`${row.repository}@${row.digest}`)) await this.#evict(row);
+      if (stuck.has(row.repository) || this.#held.has(`${row.repository}@${row.digest}`)) continue;
+      if (!(await this.#tryEvict(row))) stuck.add(row.repository);
+    }
+  }
+
+  /** False where nothing can be taken away from its repository, such as one that is damaged: that keeps nothing else from coming. */
+  async #tryEvict(row: Row): Promise<boolean> {
+    try {
+      await this.#evict(row);
+      return true;
+    } catch (error) {
+      const { repository } = row;
+      if (!this.#stuck.has(repository))
+        this.#say(`no room can be made in ${repository}: ${messageOf(error)}`);
+      this.#stuck.add(repository);
+      return false;
     }
   }
 

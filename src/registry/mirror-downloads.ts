@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { type Call, messageOf, unlessAborted } from "../base/index.ts";
+import { type Call, unlessAborted } from "../base/index.ts";
 import type { Descriptor, Digest, Store } from "../oci/index.ts";
 import { within } from "./ask.ts";
 import type { Backing, Repository, Spool } from "./backing.ts";
 import type { MirrorCache } from "./mirror-cache.ts";
 import type { MirrorFigures } from "./mirror-figures.ts";
-import { asUpstreamError } from "./mirror-upstream.ts";
+import { asUpstreamError, whyOf } from "./mirror-upstream.ts";
 
 /** A reader who wants to begin further on than this behind what has come does not wait for it. */
 const WORTH_WAITING = 16 * 1024 * 1024;
@@ -76,7 +76,7 @@ export class Downloads implements AsyncDisposable {
     const end = download
       .run(this.#counted(upstream, d), () => this.#keep(name, d, download, call))
       .catch((error: unknown) => {
-        if (!call.signal.aborted) call.progress?.say(`${name}@${d.digest}: ${messageOf(error)}`);
+        if (!call.signal.aborted) call.progress?.say(`${name}@${d.digest}: ${whyOf(error)}`);
       })
       .finally(over)
       .then(() => download.end());

@@ -18,7 +18,7 @@ import type { Downloads } from "./mirror-downloads.ts";
 import type { MirrorFigures } from "./mirror-figures.ts";
 import type { Once } from "./mirror-once.ts";
 import type { MirrorTags } from "./mirror-tags.ts";
-import { asUpstreamError, isOutOfReach } from "./mirror-upstream.ts";
+import { asUpstreamError, isOutOfReach, whyOf } from "./mirror-upstream.ts";
 import { Recent } from "./recent.ts";
 
 /** What all repositories of a mirror share. */
@@ -73,6 +73,8 @@ class Mirrored {
   readonly #name: string;
   readonly #upstream: Store;
   readonly #shared: Shared;
+  /** Those that this request was told of: they may go again before it reads them, and are no blobs. */
+  readonly #manifests = new Map<Digest, Descriptor>();
 
   constructor(name: string, upstream: Store, shared: Shared) {
     this.#name = name;
@@ -81,13 +83,15 @@ class Mirrored {
   }
 
   tag(tag: string, call: Call): Promise<Descriptor> {
-    const { lifetime, tags } = this.#shared;
+    const { cache, lifetime, tags } = this.#shared;
     return tags.resolve(
       {
         what: `${this.#name}:${tag}`,
         local: () => this.#local(tag),
         renew: async () => {
           const d = await this.#ask(() => this.#upstream.resolve(tag, lifetime));
+          // Until it has its tag: nothing takes it away in between.
+          using _held = cache.hold(this.#name, d.digest);
           await this.#keep(d);
           await this.#rename(tag, d);
           return d;
@@ -102,9 +106,16 @@ class Mirrored {
   async manifest(digest: Digest): Promise<Descriptor | undefined> {
     const local = await this.#repository();
     const recorded = await local?.manifests.get(digest);
-    if (recorded !== undefined && (await this.#local(digest)) !== undefined) return recorded;
+    if (recorded !== undefined && (await this.#local(digest)) !== undefined) {
+      this.#manifests.set(digest, recorded);
+      return recorded;
+    }
     try {
-      return await this.#keep(await this.#ask(() => this.#upstream.resolve(digest, this.#shared.lifetime)));
+      const d = await this.#keep(
+        await this.#ask(() => this.#upstream.resolve(digest, this.#shared.lifetime)),
+      );
+      this.#manifests.set(digest, d);
+      return d;
     } catch (error) {
       if (error instanceof StoreError && error.code === "not-found") return undefined;
       throw error;
@@ -113,7 +124,10 @@ class Mirrored {
 
   /** Any content by its digest: what is not here is a blob, as manifests are asked for by {@link manifest} first. */
   async content(digest: Digest, call: Call): Promise<Descriptor> {
-    const there = (await this.#local(digest)) ?? this.#shared.downloads.underway(this.#name, digest);
+    const there =
+      this.#manifests.get(digest) ??
+      (await this.#local(digest)) ??
+      this.#shared.downloads.underway(this.#name, digest);
     if (there !== undefined) return there;
     const { stat } = this.#upstream.can;
     if (stat === undefined) throw new StoreError("not-found", `${this.#upstream.origin} has no ${digest}`);
@@ -139,7 +153,7 @@ class Mirrored {
     if (!isBlob) await unlessAborted(this.#keep(d), call.signal);
     for (;;) {
       const local = await this.#repository();
-      if (local !== undefined && (await local.store.has(d, call))) {
+      if (local !== undefined && (await this.#isIn(local, d))) {
         if (isBlob) figures.read("cache");
         yield* local.store.read(d, call, from);
         return;
@@ -159,7 +173,7 @@ class Mirrored {
     try {
       for await (const tag of tags?.list(call) ?? []) found.push(tag);
     } catch (cause) {
-      const error = asUpstreamError(cause);
+      const error = this.#explained(cause);
       const local = isOutOfReach(error) ? await this.#repository() : undefined;
       if (local === undefined) throw error;
       this.#shared.tags.tellStale(`the list of tags of ${this.#name}`, messageOf(error));
@@ -175,17 +189,26 @@ class Mirrored {
       const { referrers } = this.#upstream.can;
       for await (const d of referrers?.referrers(subject, this.#shared.lifetime) ?? []) found.push(d);
     } catch (cause) {
-      throw asUpstreamError(cause);
+      throw this.#explained(cause);
     }
-    return found;
+    return found.sort((a, b) => (a.digest < b.digest ? -1 : 1));
   }
 
   async #ask<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (cause) {
-      throw asUpstreamError(cause);
+      throw this.#explained(cause);
     }
+  }
+
+  /** As clients are told it. What they are not told, the operator is. */
+  #explained(cause: unknown): unknown {
+    const error = asUpstreamError(cause);
+    const isNew = error !== cause && error instanceof RegistryError;
+    if (isNew && error.code === "upstream-denied")
+      this.#shared.lifetime.progress?.say(`${this.#name}: ${whyOf(error)}`);
+    return error;
   }
 
   #repository(): Promise<Repository | undefined> {
@@ -197,10 +220,20 @@ class Mirrored {
     const { cache, lifetime } = this.#shared;
     const local = await this.#repository();
     const found = local === undefined ? undefined : await find(local, tagOrDigest, lifetime);
-    if (local === undefined || found === undefined || !(await local.store.has(found, lifetime)))
-      return undefined;
+    if (local === undefined || found === undefined || !(await this.#isIn(local, found))) return undefined;
     cache.used(this.#name, found.digest);
     return found;
+  }
+
+  /** Within the gate: what is just taken away is gone when it opens, and what is held by then stays. */
+  async #isIn({ gate, store }: Repository, d: Descriptor): Promise<boolean> {
+    try {
+      return await gate.shared(() => store.has(d, this.#shared.lifetime));
+    } catch (error) {
+      // Taken away itself.
+      if (error instanceof RegistryError && error.code === "name-unknown") return false;
+      throw error;
+    }
   }
 
   /** Fetches a manifest, where it is not here. */

@@ -1,4 +1,4 @@
-import { hostName, ImgvolError, isAbort } from "../base/index.ts";
+import { hostName, ImgvolError, isAbort, messageOf } from "../base/index.ts";
 import { isRepository, type Store, StoreError } from "../oci/index.ts";
 import { openRemote, Refusal, type RemoteOptions, withoutMirrors } from "../store/index.ts";
 import { RegistryError } from "./errors.ts";
@@ -69,8 +69,18 @@ export function asUpstreamError(error: unknown): unknown {
     return new RegistryError("upstream-limited", error.message, { ...more, headers });
   }
   const refused = error instanceof Refusal && (error.status === 401 || error.status === 403);
-  const code = refused || DENIED.has(error.code) ? "upstream-denied" : "upstream-failed";
-  return new RegistryError(code, error.message, more);
+  if (!refused && !DENIED.has(error.code)) return new RegistryError("upstream-failed", error.message, more);
+  // Whose password it was, and where it lies, is not for clients.
+  return new RegistryError("upstream-denied", "the upstream does not give this mirror what was asked for", {
+    hint: "whoever runs the mirror was told why",
+    cause: error,
+  });
+}
+
+/** Why an upstream did not give what was asked for, to the mirror's operator. */
+export function whyOf(error: unknown): string {
+  const denied = error instanceof RegistryError && error.code === "upstream-denied";
+  return messageOf(denied ? error.cause : error);
 }
 
 const DENIED: ReadonlySet<string> = new Set([

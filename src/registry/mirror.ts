@@ -57,13 +57,14 @@ export interface Mirror extends Backing {
  */
 export async function openMirror(local: Backing, options: MirrorOptions, dir?: string): Promise<Mirror> {
   const upstreams = upstreamsOf(options.upstreams, options.remote ?? {});
+  const say = options.say ?? (() => {});
   const cache = await openMirrorCache(local, {
     path: dir === undefined ? undefined : join(dir, "_mirror.db"),
     limit: options.cacheSize ?? Number.POSITIVE_INFINITY,
     prefixes: upstreams.map(({ folder }) => folder),
+    say,
   });
   await forgetUnfinished(local, upstreams);
-  const say = options.say ?? (() => {});
   const ended = new AbortController();
   // That an upstream makes us wait is for its operator to know.
   const lifetime: Call = { signal: ended.signal, progress: { ...silent, say } };

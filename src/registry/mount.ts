@@ -8,10 +8,10 @@ import { RegistryError } from "./errors.ts";
  * from another repository"); false where nobody has it, and the client must send it.
  */
 export async function mounted(ask: Ask, digest: Digest, from: string | null): Promise<boolean> {
-  const { backing, call } = ask;
+  const { call } = ask;
   if (await hasAlready(ask, digest)) return true;
   for await (const name of sources(ask, digest, from)) {
-    const source = await backing.find(name, call);
+    const source = await sourceAt(name, ask);
     const blob = source === undefined ? undefined : await findBlob(source, digest, call);
     if (source === undefined || blob === undefined) continue;
     if (await within(ask, (to) => link(to, source, blob, ask))) return true;
@@ -37,6 +37,16 @@ function sources(
 ): AsyncIterable<string> | readonly string[] {
   if (from === null) return backing.names(call, digest);
   return isRepository(from) ? [from] : [];
+}
+
+/** Undefined where it is not there, or damaged: another may have the blob, or the client sends it. */
+async function sourceAt(name: string, { backing, call }: Ask): Promise<Repository | undefined> {
+  try {
+    return await backing.find(name, call);
+  } catch (error) {
+    if (error instanceof StoreError && error.code === "store-invalid") return undefined;
+    throw error;
+  }
 }
 
 /** False where the source lost it meanwhile: its gate is not ours to pass, two mounts could wait for each other. */

@@ -8,7 +8,9 @@ export async function page(
   sorted: AsyncIterable<string> | Iterable<string>,
 ): Promise<{ items: readonly string[]; headers: Readonly<Record<string, string>> }> {
   const n = request.query.get("n");
-  if (n !== null && !/^\d{1,9}$/.test(n)) throw new RegistryError("page-invalid", `n is not a number: ${n}`);
+  if (n !== null && !/^\d{1,9}$/.test(n)) {
+    throw new RegistryError("page-invalid", `n is not a number: ${JSON.stringify(n.slice(0, 200))}`);
+  }
   const limit = n === null ? Number.POSITIVE_INFINITY : Number(n);
   const last = request.query.get("last") ?? "";
   const items: string[] = [];

@@ -1,6 +1,6 @@
 import type { Call, HttpRequest } from "../base/index.ts";
 import { type Descriptor, type Digest, digester, StoreError } from "../oci/index.ts";
-import { type Ask, within } from "./ask.ts";
+import { type Ask, told, within } from "./ask.ts";
 import { RegistryError } from "./errors.ts";
 import { chunkRange } from "./range.ts";
 import type { Session } from "./sessions.ts";
@@ -100,10 +100,10 @@ export async function receiveWhole(ask: Ask, digest: Digest): Promise<void> {
   }
   using _counted = sessions.pass(size);
   await sessions.checkRoom(size);
-  await within(ask, async ({ store, gate, recent }) => {
+  await within(ask, async (repository) => {
+    const { store, gate, recent } = repository;
     // A client's bytes may take hours, and pass outside the gate. What is there already stays for the while of `recent`.
-    const note = (): Promise<void> => gate.shared(async () => recent.note(digest));
-    await note();
+    await told(repository, digest, call);
     let opened = false;
     const once = (offset: number): AsyncIterable<Uint8Array> => {
       if (opened || offset !== 0) throw new Error("the body of a request can be read only once");
@@ -114,7 +114,7 @@ export async function receiveWhole(ask: Ask, digest: Digest): Promise<void> {
     await store.put(blob, { size, open: once }, call);
     // A store that has the blob need not read it again; the client's claim is checked all the same.
     if (!opened) await verify(request.body, digest);
-    await note();
+    await gate.shared(async () => recent.note(digest));
   });
 }
 

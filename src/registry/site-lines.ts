@@ -14,12 +14,7 @@ export interface Lines {
 export function linesFor(host: string, name: string, tag: string, digest: string): Lines {
   const last = name.split("/").at(-1) ?? name;
   const reference = `${host}/${name}:${tag}`;
-  // RFC 1123: a volume's name in Kubernetes.
-  const volume =
-    last
-      .replace(/[^a-z0-9-]+/g, "-")
-      .replace(/^-+|-+$/g, "")
-      .slice(0, 63) || "volume";
+  const volume = volumeName(last);
   return {
     pull: `imgvol copy ${shellWord(reference)} ${shellWord(`oci:./${last}:${tag}`)}`,
     run: `imgvol run -v ${shellWord(`${reference}:/mnt/${last}`)} -- ls ${shellWord(`/mnt/${last}`)}`,
@@ -35,4 +30,13 @@ export function linesFor(host: string, name: string, tag: string, digest: string
       `        reference: ${reference}@${digest}`,
     ].join("\n"),
   };
+}
+
+/** A volume's name in Kubernetes (RFC 1123), that YAML takes for text: a number or `true` by itself would be one. */
+function volumeName(last: string): string {
+  const name = last
+    .replace(/[^a-z0-9-]+/g, "-")
+    .slice(0, 63)
+    .replace(/-+$/, "");
+  return /^\d|^(?:true|false|null|yes|no|on|off|y|n)$/.test(name) ? `"${name}"` : name;
 }

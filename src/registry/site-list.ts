@@ -1,4 +1,4 @@
-import { type Call, formatBytes } from "../base/index.ts";
+import { type Call, formatBytes, isAbort } from "../base/index.ts";
 import type { Backing } from "./backing.ts";
 import { ago, copyable, framed, pager, partOf } from "./site-frame.ts";
 import { html, type Markup } from "./site-html.ts";
@@ -43,16 +43,27 @@ ${pager(part, wanted === "" ? {} : { q: wanted })}`,
 }
 
 async function row(name: string, { backing, now, call }: View): Promise<Markup> {
-  const repository = await backing.find(name, call);
-  const tags = repository === undefined ? [] : newestFirst(await tagsOf(repository, call));
-  const [newest] = tags;
-  const summary =
-    repository === undefined || newest === undefined ? undefined : await summarize(repository, newest, call);
+  let tags: readonly string[];
+  let summary: Summary | undefined;
+  try {
+    const repository = await backing.find(name, call);
+    tags = repository === undefined ? [] : newestFirst(await tagsOf(repository, call));
+    const [newest] = tags;
+    if (repository !== undefined && newest !== undefined) summary = await summarize(repository, newest, call);
+  } catch (error) {
+    if (isAbort(error)) throw error;
+    return entry(name, html`<li class="more">cannot be read</li>`);
+  }
   const chips = tags.slice(0, TAGS).map((tag) => html`<li>${tag}</li>`);
   if (tags.length > TAGS) chips.push(html`<li class="more">+${tags.length - TAGS}</li>`);
+  const shown = tags.length === 0 ? html`<li class="more">no tags</li>` : html`${chips}`;
+  return entry(name, shown, summary === undefined ? undefined : facts(summary, now));
+}
+
+function entry(name: string, tags: Markup, about?: Markup): Markup {
   return html`<li><a href="/r/${name}"><span class="name">${name}</span>
-<ul class="tags" aria-label="Tags">${tags.length === 0 ? html`<li class="more">no tags</li>` : chips}</ul>
-<span class="facts">${summary === undefined ? undefined : facts(summary, now)}</span></a></li>
+<ul class="tags" aria-label="Tags">${tags}</ul>
+<span class="facts">${about}</span></a></li>
 `;
 }
 

@@ -44,8 +44,7 @@ async function count(backing: Backing): Promise<Usage> {
   let bytes = 0;
   for await (const name of backing.names(call)) {
     repositories++;
-    const contents = (await backing.find(name, call))?.contents;
-    for await (const { file, size } of contents?.blobs(call) ?? []) {
+    for await (const { file, size } of backing.contents?.(name).blobs(call) ?? []) {
       if (files.has(file)) continue;
       files.add(file);
       bytes += size;

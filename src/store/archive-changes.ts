@@ -32,6 +32,7 @@ export class ArchiveChanges {
   #enlisted: readonly Descriptor[] = [];
   /** What the store said that the file has, so that it was not given: it must still be there when the file is written. */
   #relied = new Map<Digest, Descriptor>();
+  /** The topmost folder that was made for the archive. */
   #madeFolder: string | undefined;
 
   constructor(origin: string, path: string, create: boolean) {
@@ -144,7 +145,10 @@ export class ArchiveChanges {
   async #changing<T>(work: () => Promise<T>): Promise<T> {
     const folder = dirname(this.#path);
     return await changing(this.#origin, folder, async () => {
-      this.#madeFolder ??= await makeStoreFolder(folder);
+      const made = await makeStoreFolder(folder);
+      // Several may be at it side by side, and each makes a part.
+      const topmost = made !== undefined && made.length < (this.#madeFolder?.length ?? Infinity);
+      if (topmost) this.#madeFolder = made;
       return await work();
     });
   }
@@ -164,5 +168,5 @@ async function takeAfter(old: ArchiveFile, path: string): Promise<void> {
   await chown(path, uid, gid).catch((error: unknown) => {
     if (errno(error) !== "EPERM") throw error;
   });
-  await chmod(path, mode & 0o7777);
+  await chmod(path, mode & 0o777);
 }

@@ -1,10 +1,11 @@
-import { type Call, discard } from "../base/index.ts";
+import { type Call, discard, type Environment, isAbort } from "../base/index.ts";
 import { isObject, StoreError } from "../oci/index.ts";
 import type { Credentials, CredentialsProvider } from "./auth-credentials.ts";
 import { editConfig } from "./credential-edit.ts";
-import { type Config, credentialFiles, type Environment, readConfig } from "./credential-files.ts";
+import { type Config, credentialFiles, readConfig } from "./credential-files.ts";
 import { askHelper, helperProgram } from "./credential-helper.ts";
 import { authsOf, entryFor, helperFor, keysOf, normalize, serverOf } from "./credential-keys.ts";
+import { defaultEndpoint } from "./hosts-endpoint.ts";
 import { registryItself } from "./remote-hosts.ts";
 import type { RemoteOptions } from "./remote-options.ts";
 
@@ -88,22 +89,25 @@ export async function login(
 /**
  * Forgets what is kept of a registry, in every file and helper that it would be looked up in.
  *
- * @throws StoreError `credentials-unreadable`, `helper-failed`: after the other places were seen to; BaseError `folder-unwritable`
+ * @throws OciError `reference-invalid` for what is no registry; after the other places were seen to, the first of StoreError
+ *   `credentials-unreadable`, `helper-failed` and BaseError `folder-unwritable`
  */
 export async function logout(
   registry: string,
   options: Pick<LoginOptions, "env">,
   call: Call,
 ): Promise<LoggedOut> {
+  // `https://registry` has no entry: whoever wrote so is not to think that the password is gone.
+  defaultEndpoint(registry, false);
   const env = options.env ?? process.env;
   const keys = keysOf(registry, "");
   const from = new Set<string>();
   const left: { key: string; in: string }[] = [];
-  const problems: StoreError[] = [];
+  const problems: unknown[] = [];
   // One place that fails must not keep a password in the others.
   const attempt = (work: Promise<void>): Promise<void> =>
     work.catch((error: unknown) => {
-      if (!(error instanceof StoreError)) throw error;
+      if (isAbort(error) || call.signal.aborted) throw error;
       problems.push(error);
     });
   for (const file of credentialFiles(env)) {
@@ -121,7 +125,7 @@ export async function logout(
     for (const name of Object.keys(authsOf(config)).filter(below))
       left.push({ key: normalize(name), in: file });
   }
-  if (problems[0] !== undefined) throw problems[0];
+  if (problems.length > 0) throw problems[0];
   return { from: [...from], left };
 }
 

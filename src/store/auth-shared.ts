@@ -1,4 +1,4 @@
-import type { Call } from "../base/index.ts";
+import { type Call, unlessAborted } from "../base/index.ts";
 
 interface Flight<T> {
   readonly result: Promise<T>;
@@ -17,13 +17,9 @@ export class Shared<T> {
     call.signal.throwIfAborted();
     const flight = this.#flights.get(key) ?? this.#begin(key, call, work);
     flight.waiting++;
-    const gone = Promise.withResolvers<never>();
-    const leave = (): void => gone.reject(call.signal.reason);
-    call.signal.addEventListener("abort", leave, { once: true });
     try {
-      return await Promise.race([flight.result, gone.promise]);
+      return await unlessAborted(flight.result, call.signal);
     } finally {
-      call.signal.removeEventListener("abort", leave);
       if (--flight.waiting === 0) {
         this.#end(key, flight);
         flight.unwanted.abort(call.signal.reason);

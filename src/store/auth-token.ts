@@ -2,6 +2,7 @@ import {
   BaseError,
   type Call,
   collect,
+  discard,
   hostName,
   isLoopback,
   type Network,
@@ -103,6 +104,7 @@ export async function fetchToken(
   const response = await send(requestFor(server, asked, asker), server, asker, limited);
   const authenticated = asked.credentials !== undefined;
   if (authenticated && response.url.origin !== server.realm.origin) {
+    await discard(response);
     const to = `its token server ${server.realm.host} led to ${response.url.host}, where credentials do not follow`;
     throw realmRefused(asker, to, {});
   }

@@ -24,7 +24,7 @@ export interface Shown {
 }
 
 /** What to do when a registry does not let us in. */
-export function loginHint(registry: string): string {
+function loginHint(registry: string): string {
   return `run \`imgvol login ${registry} -u NAME --password-stdin\`, or check that the repository exists and is yours`;
 }
 
@@ -68,7 +68,7 @@ export function tokenVerdict(
 }
 
 /** Broken credentials do not keep anybody from what is public; where that is not enough, they are the reason. */
-export function becauseOf(problem: StoreError, registry: string): Verdict {
+function becauseOf(problem: StoreError, registry: string): Verdict {
   const hint = problem.hint ?? loginHint(registry);
   return { code: problem.code, why: problem.message, hint, cause: problem };
 }

@@ -10,7 +10,7 @@ import {
 import { scopesOf } from "./auth-scope.ts";
 import { Shared } from "./auth-shared.ts";
 import { type Asker, fetchToken, type TokenServer, tokenServerOf } from "./auth-token.ts";
-import { type Grant, keyOf, Tokens } from "./auth-tokens.ts";
+import { type Grant, keyOf, TokenCache } from "./auth-token-cache.ts";
 import { type Verdict, verdictOf } from "./auth-verdict.ts";
 
 /** What for: the repository whose credentials count, and the scopes, such as `repository:a/b:pull,push`. */
@@ -28,6 +28,9 @@ interface LookedUp {
 
 const NOBODY: LookedUp = {};
 
+/** Repositories of which something is remembered: who serves others is asked for as many names as they like. */
+const REMEMBERED = 10_000;
+
 /**
  * Authenticates to one registry: Basic, or Bearer with tokens by scope
  * (https://distribution.github.io/distribution/spec/auth/token/). Tokens are kept until they expire, and requests that need
@@ -36,7 +39,7 @@ const NOBODY: LookedUp = {};
 export class Authenticator {
   readonly #asker: Asker;
   readonly #provider: CredentialsProvider;
-  readonly #tokens = new Tokens();
+  readonly #tokens = new TokenCache();
   readonly #fetches = new Shared<Authorization>();
   readonly #lookUps = new Shared<LookedUp>();
   /** By repository: what was last found. */
@@ -148,14 +151,20 @@ export class Authenticator {
         throw problem;
       }
     });
-    this.#found.set(repository, found);
+    remember(this.#found, repository, found);
     return found;
   }
 
   #widen(purpose: Purpose, bearer: Challenge): void {
     const more = scopesOf(bearer.parameters.get("scope")).filter((scope) => !purpose.scopes.includes(scope));
-    if (more.length > 0) this.#wider.set(nameOf(purpose), more);
+    if (more.length > 0) remember(this.#wider, nameOf(purpose), more);
   }
+}
+
+/** All of it can be found out again. */
+function remember<T>(known: Map<string, T>, key: string, value: T): void {
+  if (known.size >= REMEMBERED && !known.has(key)) known.clear();
+  known.set(key, value);
 }
 
 function nameOf(purpose: Purpose): string {

@@ -1,6 +1,6 @@
-import { mkdir, mkdtemp, readdir, rm, rmdir, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { BaseError, type Call, errno, lock, tryLock } from "../base/index.ts";
+import { BaseError, type Call, errno, lockInPlace, markOf, tryLock } from "../base/index.ts";
 
 /** A folder that only its owner knows, and whose owner's end the kernel tells: removed on dispose. */
 export interface Claim extends AsyncDisposable {
@@ -85,33 +85,17 @@ export class Corner {
     return [...new Set(names.map((name) => name.replace(/\.lock(?:-journal)?$/, "")))];
   }
 
-  /** The lock's file goes when nobody is at work, so that what was locked may be no longer what the others see. */
+  /** The lock's file goes when nobody is at work. */
   async #hold(call: Call): Promise<AsyncDisposable> {
     for (let vanished = 0; ; ) {
-      const before = await markOf(this.#lock);
-      let held: AsyncDisposable;
       try {
-        held = await lock(this.#lock, "exclusive", call);
+        return await lockInPlace(this.#lock, call);
       } catch (error) {
         // Between making the folder and the file in it, another removed the folder.
         const gone = error instanceof BaseError && error.code === "folder-unwritable";
-        if (gone && vanished++ < 20 && (await markOf(this.path)) === undefined) continue;
-        throw error;
+        if (!gone || vanished++ === 20 || (await markOf(this.path)) !== undefined) throw error;
       }
-      if (before !== undefined && (await markOf(this.#lock)) === before) return held;
-      await held[Symbol.asyncDispose]();
     }
-  }
-}
-
-/** Which file it is. By its name: closing a second opening of it would free the locks of the first (POSIX). */
-async function markOf(path: string): Promise<string | undefined> {
-  try {
-    const { dev, ino } = await stat(path, { bigint: true });
-    return `${dev}:${ino}`;
-  } catch (error) {
-    if (errno(error) === "ENOENT" || errno(error) === "ENOTDIR") return undefined;
-    throw error;
   }
 }
 

@@ -1,7 +1,6 @@
 import { chmod, chown, readdir, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { asFolderError, type Call, errno, makeFolder, replaceFile, tryLock } from "../base/index.ts";
+import { asFolderError, type Call, errno, lockInPlace, makeFolder, replaceFile } from "../base/index.ts";
 import { type Config, readConfig, unreadable } from "./credential-files.ts";
 
 /**
@@ -55,35 +54,16 @@ async function sweep(target: string): Promise<void> {
   }
 }
 
-/**
- * A lock on a file beside `target` that is gone when nobody holds it. Whoever waited for one that was removed holds what
- * nobody else will find, and has to try again.
- */
+/** A lock on a file beside `target` that is gone when nobody holds it. */
 async function lockBeside(target: string, call: Call): Promise<AsyncDisposable> {
   const path = `${target}.imgvol.lock`;
-  for (let wait = 5; ; wait = Math.min(wait * 2, 200)) {
-    call.signal.throwIfAborted();
-    await writeFile(path, "", { flag: "a", mode: 0o600 });
-    const before = await inodeOf(path);
-    const held = await tryLock(path, "exclusive");
-    if (held !== undefined) {
-      if (before !== undefined && before === (await inodeOf(path))) {
-        return {
-          async [Symbol.asyncDispose]() {
-            await rm(path, { force: true });
-            await held[Symbol.asyncDispose]();
-          },
-        };
-      }
+  // Not for others to hold.
+  await writeFile(path, "", { flag: "a", mode: 0o600 });
+  const held = await lockInPlace(path, call);
+  return {
+    async [Symbol.asyncDispose]() {
+      await rm(path, { force: true });
       await held[Symbol.asyncDispose]();
-    }
-    await sleep(wait, undefined, { signal: call.signal });
-  }
-}
-
-function inodeOf(path: string): Promise<number | undefined> {
-  return stat(path).then(
-    ({ ino }) => ino,
-    () => undefined,
-  );
+    },
+  };
 }

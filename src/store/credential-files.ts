@@ -1,10 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { errno, messageOf } from "../base/index.ts";
+import { type Environment, errno, messageOf } from "../base/index.ts";
 import { isObject, StoreError } from "../oci/index.ts";
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** A parsed `config.json` or `auth.json`. */
 export type Config = Readonly<Record<string, unknown>>;

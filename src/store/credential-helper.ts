@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { type Call, errno, messageOf } from "../base/index.ts";
+import { type Call, type Environment, errno, messageOf } from "../base/index.ts";
 import { isObject, StoreError } from "../oci/index.ts";
 import type { Credentials } from "./auth-credentials.ts";
-import type { Environment } from "./credential-files.ts";
 
 /** One question to a credential helper. */
 export interface HelperRequest {

@@ -1,12 +1,10 @@
 import { isObject } from "../oci/index.ts";
 import type { Config } from "./credential-files.ts";
-
-/** Docker Hub is known by several names; its first one here is the one that `docker login` writes. */
-const HUB: readonly string[] = ["index.docker.io", "docker.io", "registry-1.docker.io"];
+import { HUB, isHub } from "./hosts-endpoint.ts";
 
 /** Under which keys a registry's credentials may be filed, the best first: podman knows repositories, too. */
 export function keysOf(registry: string, repository: string): string[] {
-  const hosts = HUB.includes(registry) ? HUB : [registry];
+  const hosts = isHub(registry) ? HUB : [registry];
   const parts = repository === "" ? [] : repository.split("/");
   const keys: string[] = [];
   for (let n = parts.length; n >= 0; n--) {

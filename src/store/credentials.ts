@@ -1,13 +1,7 @@
-import { type Call, printable } from "../base/index.ts";
+import { type Call, type Environment, printable } from "../base/index.ts";
 import { isObject, StoreError } from "../oci/index.ts";
 import type { Credentials, CredentialsProvider } from "./auth-credentials.ts";
-import {
-  type Config,
-  credentialFiles,
-  type Environment,
-  readConfig,
-  unreadable,
-} from "./credential-files.ts";
+import { type Config, credentialFiles, readConfig, unreadable } from "./credential-files.ts";
 import { askHelper } from "./credential-helper.ts";
 import { entryFor, helperFor, keysOf, serverOf } from "./credential-keys.ts";
 
@@ -68,7 +62,12 @@ function inFile(config: Config, key: string, file: string): Credentials | undefi
   const { identitytoken, registrytoken, auth, username, password } = entry;
   const from = file;
   if (isText(identitytoken)) return { kind: "identity-token", token: identitytoken, from };
-  if (isText(registrytoken)) return { kind: "access-token", token: registrytoken, from };
+  if (isText(registrytoken)) {
+    // It is sent as it is: anything else could end a header and begin another.
+    if (!/^[\x21-\x7e]+$/.test(registrytoken))
+      throw unreadable(file, `its "registrytoken" for ${printable(key)} cannot be a token`);
+    return { kind: "access-token", token: registrytoken, from };
+  }
   if (isText(auth)) {
     const pair = pairOf(auth);
     if (pair === undefined)

@@ -1,3 +1,4 @@
+import { resolve, sep } from "node:path";
 import { asDiskError, errno } from "../base/index.ts";
 import { StoreError } from "../oci/index.ts";
 
@@ -19,6 +20,11 @@ function refused(error: unknown, place: string): boolean {
   const code = errno(error);
   if (code === "ERR_SQLITE_ERROR" || code === "folder-unwritable") return true;
   const path = error instanceof Error && "path" in error ? error.path : undefined;
-  const ours = typeof path === "string" && path.startsWith(place);
-  return ours && (code === "EACCES" || code === "EPERM" || code === "EROFS");
+  return typeof path === "string" && isIn(path, place) && ["EACCES", "EPERM", "EROFS"].includes(code ?? "");
+}
+
+/** However the two are written: `./a` and `a/b`. */
+function isIn(path: string, place: string): boolean {
+  const [inner, outer] = [resolve(path), resolve(place)];
+  return inner === outer || inner.startsWith(outer.endsWith(sep) ? outer : outer + sep);
 }

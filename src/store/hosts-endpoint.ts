@@ -37,7 +37,7 @@ export interface HostsProvider {
 export function defaultEndpoint(registry: string, plainHttp: boolean): Endpoint {
   const host = isHub(registry) ? "registry-1.docker.io" : registry;
   const name = hostName(host);
-  if (name !== undefined) {
+  if (name !== undefined && /[^.]/.test(name)) {
     const text = `${plainHttp || isLoopback(name) ? "http" : "https"}://${host}/v2/`;
     if (URL.canParse(text)) {
       const api = new URL(text);
@@ -56,7 +56,9 @@ export function isPlain(registry: string, plainHttp: readonly string[], loopback
   return (loopback && isLoopback(name)) || plainHttp.includes(registry) || plainHttp.includes(name);
 }
 
-/** Docker Hub, by the names that users give it. */
+/** Docker Hub is known by several names; its first one here is the one that `docker login` writes. */
+export const HUB: readonly string[] = ["index.docker.io", "docker.io", "registry-1.docker.io"];
+
 export function isHub(registry: string): boolean {
-  return ["docker.io", "index.docker.io", "registry-1.docker.io"].includes(registry);
+  return HUB.includes(registry);
 }

@@ -24,6 +24,9 @@ export interface DeclaredHost {
 /** It may hold a password: it is not repeated. */
 const NO_URL = "not the http or https URL of a registry, without a user";
 
+/** In milliseconds: what comes after a longer time, Node.js does at once. */
+const LONGEST = 2 ** 31 - 1;
+
 type Table = Readonly<Record<string, unknown>>;
 
 /**
@@ -40,7 +43,8 @@ export async function parseHostsFile(text: string, path: string): Promise<readon
   } catch (cause) {
     const line = cause instanceof TomlError ? `:${cause.line}` : "";
     const why = messageOf(cause).split("\n")[0] ?? "";
-    throw new StoreError("hosts-invalid", `${path}${line}: ${why}`, { hint: "it has to be TOML", cause });
+    // Without its cause: that repeats the lines, and what is secret in them.
+    throw new StoreError("hosts-invalid", `${path}${line}: ${why}`, { hint: "it has to be TOML" });
   }
   const fail = (table: string | undefined, key: string, why: string): StoreError =>
     new StoreError("hosts-invalid", `${path}:${lineOf(text, table, key)}: ${key}: ${why}`);
@@ -134,7 +138,8 @@ class HostTable {
       Object.entries(value).map(([name, content]) => {
         const parts: readonly unknown[] = Array.isArray(content) ? content : [content];
         // The value may be a secret: it is not repeated.
-        const sendable = (part: unknown): boolean => typeof part === "string" && !/[\r\n\0]/.test(part);
+        const sendable = (part: unknown): boolean =>
+          typeof part === "string" && /^[\t\x20-\x7e\x80-\xff]*$/.test(part);
         if (/^[\w!#$%&'*+.^`|~-]+$/.test(name) && parts.every(sendable))
           return [name.toLowerCase(), parts.join(", ")];
         throw this.#refuse(name, "is no header that can be sent: write a text, or a list of texts");
@@ -150,10 +155,10 @@ class HostTable {
     throw this.#refuse("proxy", "has to be the http or https URL of a proxy");
   }
 
-  /** As Go writes durations: `1.5s`, `1m30s`. */
+  /** As Go writes durations: `1.5s`, `1m30s`. None of any length is no limit, as it is in Go. */
   #duration(key: string): number | undefined {
     const text = this.text(key);
-    if (text === undefined) return undefined;
+    if (text === undefined || text === "0") return undefined;
     if (!/^(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+$/.test(text))
       throw this.#refuse(key, "has to be a time such as 5s");
     const units: Readonly<Record<string, number>> = {
@@ -166,7 +171,8 @@ class HostTable {
       h: 3_600_000,
     };
     const parts = text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g);
-    return [...parts].reduce((sum, [, n, unit]) => sum + Number(n) * (units[unit ?? ""] ?? 0), 0);
+    const sum = [...parts].reduce((all, [, n, unit]) => all + Number(n) * (units[unit ?? ""] ?? 0), 0);
+    return sum === 0 ? undefined : Math.min(sum, LONGEST);
   }
 }
 

@@ -21,12 +21,15 @@ type Places = readonly [Place, ...Place[]];
 export class HostsMedium implements Medium {
   readonly origin: string;
   readonly can: Capabilities;
-  readonly #places: () => Promise<readonly Place[]>;
+  readonly #open: () => Promise<readonly Place[]>;
+  /** Once it was used, and the files could be read. */
+  #opened: Promise<readonly Place[]> | undefined;
   readonly #told = new Set<string>();
 
-  constructor(origin: string, places: () => Promise<readonly Place[]>) {
+  /** @param open finds the places: when the first is needed, and again after it failed */
+  constructor(origin: string, open: () => Promise<readonly Place[]>) {
     this.origin = origin;
-    this.#places = places;
+    this.#open = open;
     this.can = {
       tags: { list: (call) => this.#read("resolve", call, (m) => capable(m, "tags").list(call)) },
       referrers: {
@@ -84,7 +87,16 @@ export class HostsMedium implements Medium {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { medium } of await this.#places().catch(() => [])) await medium[Symbol.asyncDispose]();
+    const places = await this.#opened?.catch(() => []);
+    for (const { medium } of places ?? []) await medium[Symbol.asyncDispose]();
+  }
+
+  #places(): Promise<readonly Place[]> {
+    this.#opened ??= this.#open().catch((error: unknown) => {
+      this.#opened = undefined;
+      throw error;
+    });
+    return this.#opened;
   }
 
   async #ask<T>(need: HostCapability, call: Call, work: (medium: Medium) => Promise<T>): Promise<T> {

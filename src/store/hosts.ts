@@ -1,13 +1,11 @@
 import { readFile, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { errno, messageOf } from "../base/index.ts";
+import { type Environment, errno, messageOf } from "../base/index.ts";
 import { StoreError } from "../oci/index.ts";
 import { dockerCertificates, readCertificates } from "./hosts-certificates.ts";
 import { defaultEndpoint, type Endpoint, EVERYTHING, type HostsProvider, isHub } from "./hosts-endpoint.ts";
 import { type DeclaredHost, parseHostsFile } from "./hosts-file.ts";
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * The folders that are searched: those of `IMGVOL_HOSTS_DIR` (separated by `:`) where it is set, else the user's own, then
@@ -31,6 +29,8 @@ export function hostsFolders(env: Environment): readonly string[] {
 export function configuredHosts(env: Environment = process.env): HostsProvider {
   return {
     async endpoints(registry, plainHttp) {
+      // Before it becomes a folder's name.
+      defaultEndpoint(registry, plainHttp);
       const folder = await folderOf(registry, hostsFolders(env));
       if (folder === undefined) return undefined;
       const declared = await declaredIn(folder);

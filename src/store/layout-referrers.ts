@@ -12,8 +12,9 @@ import { type LayoutIndex, nameOf, REF_NAME } from "./layout-index.ts";
 import { readManifest } from "./read-manifest.ts";
 import { asReferrer, fallbackTag, isOfType } from "./referrer.ts";
 
-/** How many manifests are remembered: what a digest says never changes. */
-const REMEMBERED = 20_000;
+/** Of manifests that are remembered, in bytes, with what each takes beside its own: what a digest says never changes. */
+const REMEMBERED = 32 * 1024 * 1024;
+const EACH = 1024;
 
 interface Seen {
   readonly subject: Digest | undefined;
@@ -26,6 +27,7 @@ interface Seen {
  */
 export class LayoutReferrers {
   readonly #seen = new Map<Digest, Seen>();
+  #weight = 0;
 
   async *list(
     store: Store,
@@ -49,15 +51,23 @@ export class LayoutReferrers {
     const known = this.#seen.get(d.digest);
     if (known !== undefined) return known;
     try {
-      const { view } = await readManifest(store, d, call);
+      const { view, bytes } = await readManifest(store, d, call);
       const seen = { subject: view.subject?.digest, as: asReferrer(d, view) };
-      if (this.#seen.size >= REMEMBERED) this.#seen.clear();
-      this.#seen.set(d.digest, seen);
+      this.#remember(d.digest, seen, EACH + bytes.length);
       return seen;
     } catch (error) {
       if (isAbort(error) || call.signal.aborted) throw error;
       return undefined;
     }
+  }
+
+  #remember(digest: Digest, seen: Seen, weight: number): void {
+    if (this.#weight + weight > REMEMBERED) {
+      this.#seen.clear();
+      this.#weight = 0;
+    }
+    this.#seen.set(digest, seen);
+    this.#weight += weight;
   }
 }
 

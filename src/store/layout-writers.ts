@@ -1,6 +1,6 @@
 import { open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type Call, exists, syncFolder, unlessAborted } from "../base/index.ts";
+import { type Call, exists, syncFolder, Turns, unlessAborted } from "../base/index.ts";
 import { type Claim, Corner } from "./corner.ts";
 import type { Incoming } from "./medium.ts";
 
@@ -10,10 +10,10 @@ export const CORNER = ".imgvol";
 /** The unfinished files of one store's writes that run now; the folder is gone when none is. */
 export class Writers {
   readonly #corner: Corner;
+  readonly #turns = new Turns();
   #current: Registration | undefined;
   #swept = false;
   #count = 0;
-  #turn: Promise<void> = Promise.resolve();
 
   constructor(layout: string) {
     this.#corner = new Corner(join(layout, CORNER));
@@ -21,17 +21,8 @@ export class Writers {
 
   /** Runs `work` while no other process or call changes index.json or the set of writers. */
   async exclusively<T>(call: Call, work: () => Promise<T>): Promise<T> {
-    const before = this.#turn;
-    const over = Promise.withResolvers<void>();
-    this.#turn = over.promise;
-    try {
-      // The lock is asked for again and again while another holds it: our own calls wait for each other, and not for that.
-      await unlessAborted(before, call.signal);
-      return await this.#corner.exclusively(call, work);
-    } finally {
-      // One that gave up has left its place, and not jumped the queue.
-      before.then(over.resolve);
-    }
+    // The lock is asked for again and again while another holds it: our own calls wait for each other, and not for that.
+    return await this.#turns.take(call, () => this.#corner.exclusively(call, work));
   }
 
   /** Runs `work` with the path of a file that only it knows; whatever is left there afterwards is removed. */

@@ -26,11 +26,16 @@ import { verified } from "./verified.ts";
 /**
  * An OCI image layout folder (image-spec, image-layout.md) as a store; several processes may use one at once. Content that
  * no tag leads to is found by its digest. Opening reads two small files and holds nothing open.
- * @param how `create`: makes the folder, or fills an empty one; where nothing was put into it, disposing takes it away again
+ * @param how `create`: makes the folder, or fills an empty one; where nothing was put into it, disposing takes it away again.
+ *   `origin`: what messages call it, by default `oci:DIR`
  * @throws StoreError `not-found`, or `store-invalid` where the folder is no layout
  */
-export async function openLayout(dir: string, how: { create?: boolean }, call: Call): Promise<Store> {
-  const layout = new Layout(dir, how.create ?? false);
+export async function openLayout(
+  dir: string,
+  how: { create?: boolean; origin?: string },
+  call: Call,
+): Promise<Store> {
+  const layout = new Layout(dir, how.create ?? false, how.origin ?? `oci:${dir}`);
   await layout.prepare(call);
   return layout.store;
 }
@@ -48,8 +53,8 @@ class Layout implements Medium {
   /** Where this store made the layout, and has put nothing into it yet: the topmost folder that it made. */
   #fresh: { readonly first: string | undefined } | undefined;
 
-  constructor(dir: string, create: boolean) {
-    this.origin = `oci:${dir}`;
+  constructor(dir: string, create: boolean, origin: string) {
+    this.origin = origin;
     this.#dir = dir;
     this.#index = new IndexFile(join(dir, "index.json"));
     this.#create = create;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Call, discard } from "../base/index.ts";
+import { type Call, discard, Turns } from "../base/index.ts";
 import {
   canonicalJson,
   type Descriptor,
@@ -65,7 +65,7 @@ export async function removeFromFallback(
 }
 
 /** One edit at a time of one list in this process: a copy sends several referrers side by side. */
-const running = new Map<string, Promise<void>>();
+const running = new Map<string, Turns>();
 
 async function editFallback(
   at: RemoteRepository,
@@ -74,14 +74,12 @@ async function editFallback(
   call: Call,
 ): Promise<void> {
   const key = `${at.origin} ${subject}`;
-  const before = running.get(key);
-  const mine = (before ?? Promise.resolve()).then(() => edit(at, subject, change, call));
-  const settled = mine.catch(() => {});
-  running.set(key, settled);
+  const turns = running.get(key) ?? new Turns();
+  running.set(key, turns);
   try {
-    await mine;
+    await turns.take(call, () => edit(at, subject, change, call));
   } finally {
-    if (running.get(key) === settled) running.delete(key);
+    if (turns.idle) running.delete(key);
   }
 }
 

@@ -3,6 +3,8 @@ import { isObject, StoreError } from "../oci/index.ts";
 import type { RemoteRepository } from "./remote-repository.ts";
 
 const PAGE_LIMIT = 32 * 1024 * 1024;
+/** Of all pages: what they say is kept until the last one. */
+const LIST_LIMIT = 128 * 1024 * 1024;
 /** More pages than any list has: one that never ends is broken. */
 const MAX_PAGES = 10_000;
 
@@ -15,12 +17,15 @@ export async function* pages(
   headers: Readonly<Record<string, string>> = {},
 ): AsyncIterable<{ readonly [key: string]: unknown }> {
   const seen = new Set<string>();
+  let size = 0;
   let next: URL | undefined = at.url(path);
   while (next !== undefined) {
     if (seen.has(next.href) || seen.size === MAX_PAGES) throw brokenList(at, what, "its pages have no end");
     seen.add(next.href);
     const named = `${at.origin}: a page of ${what}`;
     const { response, bytes } = await at.read(next, PAGE_LIMIT, named, call, { headers });
+    size += bytes.length;
+    if (size > LIST_LIMIT) throw brokenList(at, what, `it has more than ${LIST_LIMIT} bytes`);
     yield parsePage(at, what, bytes);
     next = nextPage(at, what, next, response.headers.get("link"));
   }

@@ -31,11 +31,14 @@ export async function* readRemote(
   let fetchedAgain = 0;
   for (;;) {
     try {
-      const { body, start } = await openAt(at, d, next, patience, call);
+      const { response, start } = await openAt(at, d, next, patience, call);
       fetchedAgain += next - start;
-      if (fetchedAgain > Math.max(AFFORDABLE, d.size)) throw rangeless(at, d);
+      if (fetchedAgain > Math.max(AFFORDABLE, d.size)) {
+        await discard(response);
+        throw rangeless(at, d);
+      }
       let here = start;
-      for await (const chunk of body) {
+      for await (const chunk of response.body) {
         const begin = Math.max(next, from) - here;
         here += chunk.length;
         if (here <= next) continue;
@@ -57,8 +60,8 @@ export async function* readRemote(
 }
 
 interface Opened {
-  readonly body: Response["body"];
-  /** Where the body begins. */
+  readonly response: Response;
+  /** Where its body begins. */
   readonly start: number;
 }
 
@@ -78,7 +81,7 @@ async function openAt(
   const path = `${manifest ? "manifests" : "blobs"}/${d.digest}`;
   // 416: the registry's copy ends before the offset.
   const response = await at.ask("GET", path, [200, 206, 416], call, { headers, patience });
-  if (response.status === 200) return { body: response.body, start: 0 };
+  if (response.status === 200) return { response, start: 0 };
   if (response.status === 416) {
     await discard(response);
     throw new EndsShort(at, d, offset);
@@ -86,9 +89,9 @@ async function openAt(
   const range = response.headers.get("content-range");
   const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(range ?? "") ?? [];
   if (Number(start) === offset && (total === "*" || Number(total) === d.size)) {
-    return { body: response.body, start: offset };
+    return { response, start: offset };
   }
-  for await (const _ of response.body) break;
+  await discard(response);
   const asked = `asked for ${offset} and on of ${d.size} bytes, got ${range ?? "a part of unknown place"}`;
   throw new StoreError("registry-error", `${at.origin}: ${d.digest}: ${asked}`);
 }

@@ -1,5 +1,5 @@
 import { type Call, discard, type Response } from "../base/index.ts";
-import type { Descriptor, Digest } from "../oci/index.ts";
+import { type Descriptor, type Digest, StoreError } from "../oci/index.ts";
 import type { Incoming } from "./medium.ts";
 import { asUnreachable, Refusal } from "./remote-errors.ts";
 import { locationOf } from "./remote-location.ts";
@@ -54,13 +54,16 @@ export class BlobUploads {
   async mount(digest: Digest, from: string, call: Call): Promise<boolean> {
     const query = `mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`;
     const begun = await this.#mount(query, [`repository:${from}:pull`], call);
-    if (begun?.status === 202) this.#offered.set(digest, begun);
+    if (begun?.status === 202) {
+      this.#forget(this.#offered.get(digest));
+      this.#offered.set(digest, begun);
+    }
     return begun?.status === 201;
   }
 
   /** Deletes at the registry what was begun and will not be ended. */
   async close(): Promise<void> {
-    for (const begun of this.#offered.values()) this.#abandoned.add(locationOf(begun, this.#path.host));
+    for (const begun of this.#offered.values()) this.#forget(begun);
     this.#offered.clear();
     await this.#sweep();
   }
@@ -106,6 +109,15 @@ export class BlobUploads {
     } catch (error) {
       if (error instanceof Refusal && !isTransient(error)) return undefined;
       throw error;
+    }
+  }
+
+  /** An offer that nobody took up. What the registry gave no usable place is its own to clear away. */
+  #forget(begun: Response | undefined): void {
+    try {
+      if (begun !== undefined) this.#abandoned.add(locationOf(begun, this.#path.host));
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
     }
   }
 

@@ -44,7 +44,6 @@ function configured(
   { registry, repository }: { readonly registry: string; readonly repository: string },
   options: RemoteOptions,
 ): Medium {
-  let places: Promise<readonly Place[]> | undefined;
   const open = async (): Promise<readonly Place[]> => {
     const at = (await hostsFor(registry, options)).map((host) => new RemoteRepository(host, repository));
     const pushed = at.find(({ host }) => host.endpoint.can.has("push"));
@@ -55,10 +54,7 @@ function configured(
       can: one.host.endpoint.can,
     }));
   };
-  const medium = new HostsMedium(`${registry}/${repository}`, () => {
-    places ??= open();
-    return places;
-  });
+  const medium = new HostsMedium(`${registry}/${repository}`, open);
   return medium;
 }
 

@@ -157,6 +157,10 @@ test("a message is short, whatever it quotes, and says a system error's code onc
     undefined,
   );
   assert.equal(failure.text, "error: cannot read x: EACCES: permission denied, scandir 'x'");
+  // Of what a server said, nothing moves the cursor, not in the stack either.
+  const forged = failureOf(new ImgvolError("file-unreadable", "x\u001b[2Ky"), true, undefined);
+  assert.ok(!forged.text.includes("\u001b"), forged.text);
+  assert.match(forged.text, /\n {4}at /);
 });
 
 test("with --strict a secret is not published; without, it is told", async () => {

@@ -5,9 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
-import { temporaryFolder } from "../../src/base/index.ts";
+import { quietCall, temporaryFolder } from "../../src/base/index.ts";
 import { programFor } from "../../src/cli/program.ts";
 import { verbs } from "../../src/cli/verbs.ts";
+import { startRegistry } from "../../src/registry/index.ts";
 import { imgvol, start } from "./imgvol.ts";
 
 const page = await readFile(join(import.meta.dirname, "../../docs/json.md"), "utf8");
@@ -51,10 +52,12 @@ test("what images answer has the keys that the page says, and stdout has nothing
   await writeFile(join(agent, ".env"), "TOKEN=x\n");
   const layout = `oci:${join(folder.path, "layout")}`;
   const env = { IMGVOL_CACHE: join(folder.path, "cache") };
+  const dir = join(folder.path, "registry");
+  await using _registry = await startRegistry({ host: "127.0.0.1", port: 0, dir }, quietCall());
   const answers: [verb: string, args: string[], code: number][] = [
     ["pack", [agent, "-t", `${layout}:1`], 0],
     ["copy", [`${layout}:1`, `oci:${join(folder.path, "copy")}:1`], 0],
-    ["inspect", [`${layout}:1`], 0],
+    ["inspect", [`${layout}:1`, "--referrers"], 0],
     ["diff", [`${layout}:1`, `${layout}:1`], 0],
     ["tags", [layout], 0],
     ["export", [`${layout}:1`, join(folder.path, "out")], 0],
@@ -63,6 +66,7 @@ test("what images answer has the keys that the page says, and stdout has nothing
     ["cache prune", ["--all"], 0],
     ["presets", [], 0],
     ["version", [], 0],
+    ["registry gc", ["--dir", dir], 0],
   ];
   for (const [verb, args, code] of answers) {
     const ran = await imgvol([...verb.split(" "), ...args, "--json"], { env });

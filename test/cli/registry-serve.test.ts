@@ -124,6 +124,13 @@ test("what cannot be is said at the start, with exit 2 for what was written wron
     [["--tls-client-ca", users], /^error: --tls-cert and --tls-key go together/],
     [["--anonymous-pull"], /^error: --anonymous-pull says nothing without --htpasswd\nhint: /],
     [["--max-uploads", "0"], /^error: --max-uploads: not a number of 1 or more/],
+    // A timer that cannot be so long fires at once, again and again.
+    [["--gc-every", "1d"], /^error: --gc-every says nothing without --dir\nhint: /],
+    [["--dir", folder.path, "--gc-every", "30d"], /^error: --gc-every: not a time of at most 24d: "30d"/],
+    [["--dir", folder.path, "--gc-every", "0s"], /^error: --gc-every: not a time of 1s or more: "0s"/],
+    [["--upload-idle", "0s"], /^error: --upload-idle: not a time of 1s or more/],
+    [["--grace", "30d"], /^error: --grace: not a time of at most 24d/],
+    [["--drain", "30d"], /^error: --drain: not a time of at most 24d/],
   ] as const) {
     const { code, stderr } = await imgvol(["registry", "serve", "--listen", "127.0.0.1:0", ...flags]);
     assert.equal(code, 2, stderr);

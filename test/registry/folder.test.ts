@@ -1,9 +1,19 @@
 import assert from "node:assert/strict";
-import { type FileHandle, mkdir, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fromBytes, quietCall, temporaryFolder } from "../../src/base/index.ts";
+import { fromBytes, makeFolder, quietCall, temporaryFolder } from "../../src/base/index.ts";
 import { digestOf, MediaType } from "../../src/oci/index.ts";
 import { folderBacking, registryHandler, startRegistry } from "../../src/registry/index.ts";
 import { openLayout } from "../../src/store/index.ts";
@@ -118,6 +128,22 @@ test("a mounted blob is one file under two names", async () => {
   });
 });
 
+test("a mount passes over a repository that is damaged, and takes the blob from another", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-registry-");
+  await over(folder.path, async (registry) => {
+    const digest = sha256("shared");
+    const mount = async (to: string, from = ""): Promise<number> =>
+      (await exchange(registry, "POST", `/v2/${to}/blobs/uploads/?mount=${digest}${from}`)).status;
+    const layout = join(folder.path, "broken", "_layout");
+    await makeFolder(join(layout, "blobs", "sha256"));
+    await writeFile(join(layout, "blobs", ...digest.split(":")), "shared");
+    await writeFile(join(layout, "oci-layout"), "{");
+    assert.deepEqual([await mount("b"), await mount("b", "&from=broken")], [202, 202]);
+    await pushBlob(registry, "whole", "shared");
+    assert.equal(await mount("b"), 201);
+  });
+});
+
 test("two servers cannot have one folder; the second may when the first is gone", async () => {
   await using folder = await temporaryFolder(tmpdir(), "imgvol-registry-");
   const options = { host: "127.0.0.1", port: 0, dir: folder.path };
@@ -137,6 +163,38 @@ test("a folder that cannot be one is a coded error", async () => {
   for (const dir of [file, join(file, "below")])
     await assert.rejects(folderBacking(dir), { code: "folder-unusable" });
   assert.equal(await readFile(file, "utf8"), "");
+});
+
+test("what is no repository's name is not looked into: a disk has a lost+found that only root may read", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-registry-");
+  const homes = ["lost+found", ".snapshot", "UPPER"].map((name) => join(folder.path, name));
+  for (const home of homes) {
+    await makeFolder(join(home, "_layout"));
+    await writeFile(join(home, "_layout", "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
+    await chmod(home, 0o000);
+  }
+  try {
+    await over(folder.path, async (registry) => {
+      await pushBlob(registry, "ours", "bytes");
+      const catalog = await exchange(registry, "GET", "/v2/_catalog");
+      assert.deepEqual([catalog.status, catalog.body.toString()], [200, '{"repositories":["ours"]}']);
+    });
+  } finally {
+    for (const home of homes) await chmod(home, 0o700);
+  }
+});
+
+test("only what is there is kept in mind as told: blobs that are refused leave no trace", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-registry-");
+  await using backing = await folderBacking(folder.path);
+  await using registry = registryHandler(backing);
+  const digest = await pushBlob(registry, "a", "bytes");
+  const other = sha256("other");
+  const refused = await exchange(registry, "POST", `/v2/a/blobs/uploads/?digest=${other}`, { body: "bytes" });
+  assert.deepEqual([refused.status, ...refused.errors], [400, "DIGEST_INVALID"]);
+  const repository = await backing.find("a", quietCall());
+  const told = [digest, other].map((each) => repository?.recent.since(each, 0));
+  assert.deepEqual(told, [true, false]);
 });
 
 test("over a socket: a stored image is fetched, and a strange Host gets an OCI error", async () => {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { rm } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { test } from "node:test";
 import { quietCall } from "../../src/base/index.ts";
 import { startRegistry } from "../../src/registry/index.ts";
@@ -164,6 +165,29 @@ test("/metrics: what Prometheus can read, with what happened, and no repository'
     buckets,
     [...buckets].sort((a, b) => a - b),
   );
+});
+
+test("a repository that is damaged hides no other: in the measures, in the list, for people", async () => {
+  await using registry = await team();
+  await push(registry.url, "whole", "layer");
+  for (const [name, marker] of [
+    ["broken", "{"],
+    ["strange", '{"imageLayoutVersion":"9"}'],
+  ] as const) {
+    await mkdir(join(registry.data, name, "_layout"), { recursive: true });
+    await writeFile(join(registry.data, name, "_layout", "oci-layout"), marker);
+  }
+  const get = async (path: string): Promise<string> => {
+    const response = await fetch(registry.url + path);
+    assert.equal(response.status, 200, path);
+    return await response.text();
+  };
+  assert.equal(samplesOf(await get("/metrics")).get("imgvol_registry_repositories"), 3);
+  assert.equal(await get("/v2/_catalog"), '{"repositories":["broken","strange","whole"]}');
+  const list = await get("/");
+  assert.equal(list.match(/cannot be read/g)?.length, 2);
+  for (const name of ["broken", "strange", "whole"]) assert.match(list, new RegExp(`href="/r/${name}"`));
+  assert.match(await get("/r/whole"), /<h1 class="name">whole/);
 });
 
 test("/healthz: 200, and 503 with the reason where the folder is gone; HEAD too; nothing is left behind", async () => {

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { readdir, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { dirname, join, sep } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
+import { BaseError, temporaryFolder } from "../../src/base/index.ts";
 import { MediaType } from "../../src/oci/index.ts";
-import { exchange, manifestOf, openRegistry, PLACES, pushImage, sha256 } from "./exchange.ts";
+import { folderBacking, registryHandler } from "../../src/registry/index.ts";
+import { exchange, manifestOf, openRegistry, PLACES, pushBlob, pushImage, sha256 } from "./exchange.ts";
 
 const CODES =
   /^(BLOB_UNKNOWN|BLOB_UPLOAD_INVALID|BLOB_UPLOAD_UNKNOWN|DIGEST_INVALID|MANIFEST_BLOB_UNKNOWN|MANIFEST_INVALID|MANIFEST_UNKNOWN|NAME_INVALID|NAME_UNKNOWN|SIZE_INVALID|UNAUTHORIZED|DENIED|UNSUPPORTED|TOOMANYREQUESTS)$/;
@@ -116,6 +119,7 @@ for (const place of PLACES) {
           if (answer.status < 400 || verb === "HEAD") return;
           assert.equal(answer.headers["content-type"], "application/json");
           assert.equal(answer.errors.length, 1);
+          assert.ok(!answer.body.includes(outside), `${verb} ${path} tells where the folder is`);
           assert.match(answer.errors[0] ?? "", CODES);
         },
       ),
@@ -130,6 +134,24 @@ for (const place of PLACES) {
     for (const path of inside) assert.match(path.split(sep).join("/"), ours);
   });
 }
+
+test("an error tells a client the repository, and not where its folder is on this machine", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-registry-");
+  await using local = await folderBacking(folder.path);
+  const full = new BaseError("disk-full", `no room left on the disk that holds ${folder.path}`);
+  await using registry = registryHandler({ ...local, spool: () => Promise.reject(full) });
+  await pushBlob(registry, "a", "{}");
+  for (const [method, path, status, told] of [
+    ["POST", `/v2/a/blobs/uploads/?digest=${sha256("other")}`, 400, `a: the content is ${sha256("{}")}`],
+    ["POST", "/v2/a/blobs/uploads/", 507, "the disk of the registry is full"],
+  ] as const) {
+    const answer = await exchange(registry, method, path, { body: "{}" });
+    assert.equal(answer.status, status);
+    const { message } = JSON.parse(answer.body.toString()).errors[0];
+    assert.ok(message.startsWith(told), message);
+    assert.ok(!message.includes(folder.path), message);
+  }
+});
 
 test("a name or reference of a million characters is refused at once", async () => {
   await using registry = await openRegistry("memory");

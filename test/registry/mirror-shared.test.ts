@@ -3,9 +3,10 @@ import { readdir } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
-import { collect, request } from "../../src/base/index.ts";
+import { collect, Network, request } from "../../src/base/index.ts";
 import type { Store } from "../../src/oci/index.ts";
 import { folderBacking } from "../../src/registry/index.ts";
+import type { Credentials } from "../../src/store/index.ts";
 import { codeOf, layerOf, someBytes } from "../contract/store.ts";
 import { type Behaviour, peer, refuse, reply, type Seen } from "../store/remote-peer.ts";
 import { call, folder, watched } from "./mirror-fixture.ts";
@@ -194,6 +195,33 @@ for (const [what, trouble, first, later] of troubles) {
     assert.equal(after.headers.has("warning"), later === 200);
   });
 }
+
+test("whose password an upstream refuses, and where it lies, the operator is told; clients are not", async () => {
+  await using upstream = await peer((_seen, response) => {
+    reply(response, 401, { "www-authenticate": 'Basic realm="r"' });
+  });
+  const network = new Network({ env: {} });
+  using _ = network;
+  const get = async (): Promise<Credentials> => ({
+    kind: "password",
+    username: "operator",
+    password: "hunter2",
+    from: "/root/.docker/config.json",
+  });
+  const remote = { network, retry: { attempts: 1 }, credentials: { get } };
+  await using mirror = await watched({ mirror: { upstreams: [upstream.host], remote } });
+  for (const path of ["manifests/v1", "tags/list", `blobs/${layer.digest}`, `referrers/${layer.digest}`]) {
+    mirror.said.length = 0;
+    const url = new URL(`/v2/a/b/${path}`, mirror.url);
+    const answer = await request({ method: "GET", url }, call);
+    const body = Buffer.from(await collect(answer.body, 10_000, "the answer")).toString();
+    assert.equal(answer.status, 403, path);
+    assert.match(body, /the upstream does not give this mirror what was asked for/);
+    assert.doesNotMatch(body, /operator"|config\.json|hunter2|login/);
+    assert.match(mirror.said.join("\n"), /a\/b: .*"operator" from \/root\/\.docker\/config\.json/, path);
+    assert.doesNotMatch(mirror.said.join("\n"), /hunter2/);
+  }
+});
 
 test("an upstream that does not answer keeps nobody waiting for what is here", async () => {
   let silent = false;

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { collect, fromBytes, request } from "../../src/base/index.ts";
 import { type Descriptor, MediaType, type Store } from "../../src/oci/index.ts";
 import { codeOf, gather, layerOf, putImage, someBytes } from "../contract/store.ts";
+import { peer, reply } from "../store/remote-peer.ts";
 import { call, folder, type Watched, watched } from "./mirror-fixture.ts";
 
 async function bytesOf(store: Store, d: Descriptor): Promise<Buffer> {
@@ -226,6 +227,46 @@ test("a blob larger than the cache passes through, and takes nothing with it", a
   for (const bytes of [small, large, large, small])
     assert.deepEqual(await bytesOf(store, layerOf(bytes)), Buffer.from(bytes));
   assert.equal(upstream.asked.filter((line) => line.startsWith("GET")).length, 3);
+});
+
+test("a repository that is damaged keeps nothing else from coming, nor the mirror from its start", async () => {
+  await using at = await folder();
+  await using upstream = await watched();
+  const [old, next] = [someBytes(200_000, 1), someBytes(200_000, 2)];
+  await upstream.open("a/old").put(layerOf(old), fromBytes(old), call);
+  await upstream.open("a/new").put(layerOf(next), fromBytes(next), call);
+  const mirroring = (cacheSize: number): Parameters<typeof watched>[0] => ({
+    dir: at.dir,
+    mirror: { upstreams: [upstream.host], cacheSize },
+  });
+  {
+    await using mirror = await watched(mirroring(300_000));
+    await bytesOf(mirror.open("a/old"), layerOf(old));
+  }
+  const home = join(upstream.host.replace(":", "_"), "a/old");
+  await writeFile(join(at.dir, home, "_layout/index.json"), "{");
+  for (const cacheSize of [300_000, 100_000]) {
+    await using mirror = await watched(mirroring(cacheSize));
+    assert.deepEqual(await bytesOf(mirror.open("a/new"), layerOf(next)), Buffer.from(next));
+    const said = mirror.said.filter((sentence) => sentence.startsWith(`no room can be made in ${home}: `));
+    assert.equal(said.length, 1, mirror.said.join("\n"));
+  }
+});
+
+test("referrers come in the order of their digests, by which a long list goes on", async () => {
+  const subject = `sha256:${"0".repeat(64)}`;
+  const digests = ["c", "a", "b"].map((letter) => `sha256:${letter.repeat(64)}`);
+  const manifests = digests.map((digest) => ({ mediaType: MediaType.manifest, digest, size: 2 }));
+  const list = JSON.stringify({ schemaVersion: 2, mediaType: MediaType.index, manifests });
+  await using upstream = await peer((_seen, response) => {
+    reply(response, 200, { "content-type": MediaType.index }, Buffer.from(list));
+  });
+  await using mirror = await watched({ mirror: { upstreams: [upstream.host] } });
+  const listed = JSON.parse((await ask(mirror, `/v2/a/b/referrers/${subject}`)).body).manifests;
+  assert.deepEqual(
+    listed.map((d: Descriptor) => d.digest),
+    digests.toSorted(),
+  );
 });
 
 test("tags and referrers pass through", async () => {

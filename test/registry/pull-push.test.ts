@@ -27,11 +27,33 @@ for (const place of PLACES) {
     }
     const head = await exchange(registry, "HEAD", `/v2/a/b/blobs/${digest}`);
     assert.deepEqual([head.status, head.headers["content-length"], head.body.length], [200, "3000", 0]);
-    const same = await exchange(registry, "GET", `/v2/a/b/blobs/${digest}`, {
-      headers: { "if-none-match": `"${digest}"` },
-    });
-    assert.deepEqual([same.status, same.body.length], [304, 0]);
+    const part = { headers: { range: "bytes=0-1" } };
+    const ranged = await exchange(registry, "HEAD", `/v2/a/b/blobs/${digest}`, part);
+    assert.deepEqual([ranged.status, ranged.headers["content-length"]], [200, "3000"], "RFC 9110, 14.2");
   });
+
+  for (const [known, status] of [
+    ['"DIGEST"', 304],
+    ['"another", "DIGEST"', 304],
+    ['W/"DIGEST"', 304],
+    ["*", 304],
+    ['"another"', 200],
+    ["DIGEST", 200],
+  ] as const) {
+    test(`${place}: If-None-Match: ${known} is ${status}, of a blob and of a manifest`, async () => {
+      await using registry = await openRegistry(place);
+      const manifest = await pushImage(registry, "a", "v1");
+      for (const [kind, digest] of [
+        ["blobs", sha256("layer")],
+        ["manifests", manifest],
+      ] as const) {
+        const headers = { "if-none-match": known.replace("DIGEST", digest) };
+        const answer = await exchange(registry, "GET", `/v2/a/${kind}/${digest}`, { headers });
+        assert.deepEqual([answer.status, answer.body.length > 0], [status, status === 200], kind);
+        assert.equal(answer.headers["etag"], `"${digest}"`);
+      }
+    });
+  }
 
   for (const [range, status, expected] of [
     ["bytes=0-2", 206, "012"],

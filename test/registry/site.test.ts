@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { parse } from "yaml";
 import { MediaType } from "../../src/oci/index.ts";
 import { html } from "../../src/registry/site-html.ts";
 import { linesFor } from "../../src/registry/site-lines.ts";
@@ -91,6 +92,25 @@ test("the lines that one copies: the host as the reader has it, names that Kuber
   assert.match(pod, /name: my-agent-v2, mountPath: \/mnt\/my_agent\.v2, readOnly: true/);
   assert.match(pod, /^ {8}reference: registry\.example:5001\/team\/my_agent\.v2:1@sha256:a{64}$/m);
 });
+
+for (const [last, name] of [
+  ["my_agent.v2", "my-agent-v2"],
+  ["2024", '"2024"'],
+  ["1e3", '"1e3"'],
+  ["true", '"true"'],
+  ["truely", "truely"],
+  [`${"a".repeat(62)}-b`, "a".repeat(62)],
+] as const) {
+  test(`a volume's name that Kubernetes and YAML take as it is: ${last}`, () => {
+    const { pod } = linesFor("localhost:5001", `team/${last}`, "1", sha256(""));
+    assert.equal(/- \{ name: (\S+), mountPath: /.exec(pod)?.[1], name);
+    assert.equal(/^ {4}- name: (\S+)\n {6}image:$/m.exec(pod)?.[1], name);
+    const { spec } = parse(pod);
+    assert.equal(spec.volumes[0].name, name.replaceAll('"', ""));
+    assert.equal(spec.containers[0].volumeMounts[0].name, spec.volumes[0].name);
+    assert.match(spec.volumes[0].name, /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/);
+  });
+}
 
 test("an empty registry says how to fill it", async () => {
   await using registry = await team({ memory: true });

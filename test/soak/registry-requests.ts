@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
-import { collect, quietCall } from "../../src/base/index.ts";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { collect, ImgvolError, quietCall } from "../../src/base/index.ts";
 import { type Descriptor, isManifestLike, type Store } from "../../src/oci/index.ts";
 
 const call = quietCall();
@@ -99,4 +101,22 @@ export async function pullRaw(
     const found = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
     if (found !== d.digest) throw new Violation(`GET ${repository}/${kind}: ${found}, not ${d.digest}`);
   }
+}
+
+/** Every blob that can be seen is whole. */
+export async function checkBlobs(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const found = createHash("sha256")
+      .update(await readFile(join(folder, name)))
+      .digest("hex");
+    if (found !== name) throw new Violation(`${folder}/${name} is ${found}`);
+  }
+}
+
+/** Whether an error may be the server's being killed, or content that was collected between two requests of a push. */
+export function isLoss(error: unknown): boolean {
+  if (error instanceof ImgvolError) return !/-mismatch$|-invalid$/.test(error.code);
+  if (error instanceof Lost) return true;
+  // fetch says no more than this of a connection that was refused or cut.
+  return error instanceof TypeError;
 }

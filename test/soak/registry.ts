@@ -1,7 +1,5 @@
 // 64 clients push, pull and delete images that share layers, while the server is killed and garbage is collected all the time.
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,7 +9,7 @@ import { collectFolder } from "../../src/registry/index.ts";
 import { copy, openRemote } from "../../src/store/index.ts";
 import { numbersFrom } from "./numbers.ts";
 import { type Image, Images } from "./registry-images.ts";
-import { Lost, pullRaw, pushRaw, Violation } from "./registry-requests.ts";
+import { checkBlobs, isLoss, pullRaw, pushRaw, Violation } from "./registry-requests.ts";
 import { KillableRegistry } from "./registry-server.ts";
 
 const CLIENTS = 64;
@@ -294,22 +292,4 @@ class Soak {
     assert.ok(choice !== undefined);
     return choice;
   }
-}
-
-/** Every blob that can be seen is whole. */
-async function checkBlobs(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
-    const found = createHash("sha256")
-      .update(await readFile(join(folder, name)))
-      .digest("hex");
-    if (found !== name) throw new Violation(`${folder}/${name} is ${found}`);
-  }
-}
-
-/** Whether an error may be the server's being killed, or content that was collected between two requests of a push. */
-function isLoss(error: unknown): boolean {
-  if (error instanceof ImgvolError) return !/-mismatch$|-invalid$/.test(error.code);
-  if (error instanceof Lost) return true;
-  // fetch says no more than this of a connection that was refused or cut.
-  return error instanceof TypeError;
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmod, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fromBytes, quietCall } from "../../src/base/index.ts";
@@ -41,6 +41,21 @@ test("nothing but the archive is there once it is written, and nothing at all wh
   await again.tag("v1", await putImage(again), call);
   assert.deepEqual(await archive.residue(), ["image.tar"]);
   assert.equal((await again.resolve("v1", call)).digest, d.digest);
+});
+
+test("folders that were made for contents which came side by side are gone with them", async () => {
+  await using archive = await newArchive();
+  const path = join(archive.dir, "new", "deeper", "image.tar");
+  const store = await openArchive(path, { create: true }, call);
+  const coming: Promise<unknown>[] = [];
+  // Each a little later than the last: some begin while the folders of the first are being made.
+  for (let seed = 0; seed < 40; seed++) {
+    coming.push(store.ingest(MediaType.layerTar, fromBytes(someBytes(1000, seed)), call));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await Promise.all(coming);
+  await store[Symbol.asyncDispose]();
+  assert.deepEqual(await readdir(archive.dir), []);
 });
 
 test("what is in an archive stays: its images, and files of other tools", async () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { test } from "node:test";
 import { quietCall } from "../../src/base/index.ts";
@@ -78,6 +79,20 @@ test("attack: a token server sends a password on to another origin", async () =>
     await assert.rejects(store.has(d, call), { code: "realm-refused", message: new RegExp(elsewhere.host) });
     assert.deepEqual(sentOut(elsewhere.seen), ["undefined "]);
   }
+});
+
+test("attack: where a password did not follow, the answer is given up: unread, it would keep the process up", async () => {
+  let answer: Promise<unknown> | undefined;
+  await using elsewhere = await peer((_seen, response) => {
+    answer = once(response, "close");
+    response.writeHead(200);
+    response.write("x".repeat(1_000_000));
+  });
+  const lead = tokenServer((_seen, response) => reply(response, 302, { location: `${elsewhere.url}/t` }));
+  await using registry = await peer(lead);
+  await using store = registry.open({ credentials: knows });
+  await assert.rejects(store.has(d, call), { code: "realm-refused" });
+  await answer;
 });
 
 const hostile: readonly [string, Behaviour, string][] = [

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { test } from "node:test";
@@ -206,6 +206,28 @@ test("a helper that fails is told after the other places were seen to", async ()
   await assert.rejects(logout("r.io", { env: at.env }, call), { code: "helper-failed" });
   for (const file of [at.files[0], at.files[2]]) {
     assert.deepEqual(JSON.parse(await readFile(file, "utf8")).auths, {});
+  }
+});
+
+test("a file that cannot be written keeps no password in the others", async () => {
+  await using at = await home();
+  const [session, lasting, docker] = at.files;
+  for (const file of at.files) await at.write(file, { auths: { "r.io": auth("me:1") } });
+  // What stands in the way of root, too.
+  await symlink(`${session}.imgvol.lock`, `${session}.imgvol.lock`);
+  await mkdir(`${lasting}.imgvol.lock`);
+  await assert.rejects(logout("r.io", { env: at.env }, call), {
+    code: "folder-unwritable",
+    message: new RegExp(dirname(session)),
+  });
+  assert.deepEqual(JSON.parse(await readFile(docker, "utf8")).auths, {});
+});
+
+test("a logout from what is no registry's name is refused: nobody is to think that it forgot anything", async () => {
+  await using at = await home();
+  await at.write(at.files[2], { auths: { "r.io": auth("me:1") } });
+  for (const name of ["https://r.io", "r.io/team", "r.io/", ""]) {
+    await assert.rejects(logout(name, { env: at.env }, call), { code: "reference-invalid", wrongUse: true });
   }
 });
 

@@ -5,9 +5,14 @@ import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type Call, collect, fromBytes, silent, temporaryFolder } from "../../src/base/index.ts";
+import { type Call, collect, fromBytes, quietCall, silent, temporaryFolder } from "../../src/base/index.ts";
 import { type Descriptor, digestOf, MediaType, type Store } from "../../src/oci/index.ts";
-import { configuredHosts, openRemote, type RemoteOptions } from "../../src/store/index.ts";
+import {
+  configuredHosts,
+  type HostsProvider,
+  openRemote,
+  type RemoteOptions,
+} from "../../src/store/index.ts";
 import { type Behaviour, type Peer, peer, refuse, reply, type Seen } from "./remote-peer.ts";
 
 const blob = Buffer.alloc(300_000, "volume");
@@ -128,6 +133,29 @@ for (const [what, does, told] of failing) {
     for (const sentence of pair.said) assert.ok(sentence.startsWith(`${pair.mirror.host} is passed over`));
   });
 }
+
+test("files are read when a store is first used, and again where they were wrong then", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-mirrors-");
+  await using server = await peer(has);
+  const file = join(folder.path, server.host, "hosts.toml");
+  await mkdir(join(folder.path, server.host));
+  await writeFile(file, "server = 1");
+  let times = 0;
+  const files = configuredHosts({ IMGVOL_HOSTS_DIR: folder.path });
+  const hosts: HostsProvider = {
+    endpoints(registry, plainHttp) {
+      times++;
+      return files.endpoints(registry, plainHttp);
+    },
+  };
+  await server.open({ hosts })[Symbol.asyncDispose]();
+  assert.equal(times, 0);
+  await using store = server.open({ hosts });
+  await assert.rejects(store.resolve("v1", quietCall()), { code: "hosts-invalid" });
+  await writeFile(file, `server = "${server.url}"`);
+  assert.deepEqual(await store.resolve("v1", quietCall()), named);
+  assert.equal(times, 2);
+});
 
 test("where all fail, the error is the registry's own", async () => {
   await using pair = await mirrored((_s, response) => refuse(response, 500, "UNKNOWN"), {

@@ -125,6 +125,8 @@ const broken: readonly [text: string, line: number, message: RegExp][] = [
   ['dial_timeout = "soon"', 1, /5s/],
   ['\nproxy = "socks5://u:secret@a.example"', 2, /proxy/],
   ['a = 1\nb = 2\nc = "', 3, /hosts\.toml/],
+  ['[host."https://a.example".header]\nauthorization = "Bearer secret" x', 2, /end-of-line/],
+  ['[host."https://a.example".header]\nauthorization = "secret \\u20ac"', 2, /header/],
 ];
 for (const [text, line, message] of broken) {
   test(`hosts.toml: ${JSON.stringify(text)} is refused with its line, and without secrets`, async () => {
@@ -133,7 +135,7 @@ for (const [text, line, message] of broken) {
       assert.equal(error.code, "hosts-invalid");
       assert.match(error.message, message);
       assert.ok(error.message.includes(`x.example/hosts.toml:${line}: `), error.message);
-      assert.doesNotMatch(error.message.replaceAll(at.path, ""), /secret/);
+      assert.doesNotMatch(`${error.message}${String(error.cause)}`.replaceAll(at.path, ""), /secret/);
       return true;
     });
   });
@@ -159,6 +161,13 @@ test("which folder counts: a name with its port, then the bare one, then _defaul
   };
   for (const [registry, name] of Object.entries(found)) {
     assert.equal((await at.of(registry))?.[0]?.api.host, `${name}.example`, registry);
+  }
+});
+
+test("a name that is no registry's is not looked for: it could lead anywhere", async () => {
+  await using at = await folders({ "etc/certs.d/a.example/hosts.toml": "", "etc/hosts.toml": "server = 1" });
+  for (const name of ["..", ".", "../certs.d", "a.example/..", "", "a.example:x"]) {
+    await assert.rejects(at.of(name), { code: "reference-invalid" }, name);
   }
 });
 
@@ -199,6 +208,23 @@ test("certificates, headers, times and proxies of a host are its own", async () 
   assert.equal(a?.own?.proxy?.host, "proxy.example:3128");
   assert.deepEqual([b?.own?.skipVerify, b?.own?.origin], [true, "http://b.example"]);
   assert.deepEqual([root?.own?.ca, root?.own?.client, root?.own?.skipVerify], [[authority], [], false]);
+});
+
+test("how long a host may take to be reached, in Go's words; none at all is no limit, and no limit is too long", async () => {
+  const times: readonly [string, number | undefined][] = [
+    ["1.5s", 1500],
+    ["1m30s", 90_000],
+    ["250ms", 250],
+    ["0s", undefined],
+    ["0", undefined],
+    ["10000h", 2 ** 31 - 1],
+  ];
+  for (const [text, expected] of times) {
+    await using at = await folders({
+      "certs.d/x.example/hosts.toml": `[host."https://a.example"]\ndial_timeout = "${text}"\nskip_verify = true`,
+    });
+    assert.equal((await at.of("x.example"))?.[0]?.own?.connectTimeout, expected, text);
+  }
 });
 
 test("docker's files: .crt are authorities, .cert with .key are the client's; a registry here then speaks TLS", async () => {

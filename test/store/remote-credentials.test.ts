@@ -160,6 +160,16 @@ test("credentials: a broken file is told without its secrets", async () => {
   );
 });
 
+test("credentials: an access token that could not go into a header is told, without it", async () => {
+  for (const registrytoken of ["secret\r\nhost: x", "secret token", "secrét"]) {
+    await using at = await home({ auths: { "r.io": { registrytoken } } });
+    await assert.rejects(dockerCredentials(at.env).get("r.io", "a", call), {
+      code: "credentials-unreadable",
+      message: /config\.json: its "registrytoken" for r\.io cannot be a token$/,
+    });
+  }
+});
+
 test("credential helpers: of one registry, and for all; one that is missing or fails is named", async () => {
   await using at = await home({ credHelpers: { "r.io": "vault" }, credsStore: "gone" });
   await helper(at, "vault");

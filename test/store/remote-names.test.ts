@@ -49,6 +49,16 @@ test("tags: more than any repository has, on pages that have no end: registry-er
   assert.equal(page, 4);
 });
 
+test("tags: small in number, on pages that are large together: registry-error", async () => {
+  const page = JSON.stringify({ tags: [], padding: "x".repeat(30_000_000) });
+  await using registry = await peer((seen, response) => {
+    const next = Number(new URL(seen.path, "http://x").searchParams.get("last")) + 1;
+    reply(response, 200, next < 6 ? { link: `<?last=${next}>; rel="next"` } : {}, page);
+  });
+  assert.equal(await codeOf(gather(registry.open().can.tags?.list(call))), "registry-error");
+  assert.equal(registry.seen.length, 5);
+});
+
 test("tags: none", async () => {
   await using registry = await peer((_seen, response) => reply(response, 200, {}, '{"tags":null}'));
   assert.deepEqual(await gather(registry.open().can.tags?.list(call)), []);
@@ -86,4 +96,23 @@ test("mount: 201 is taken, 202 is none; another registry's is not asked for", as
       (name) => `POST /v2/a/b/blobs/uploads/?mount=${encodeURIComponent(d.digest)}&from=${name}`,
     ),
   );
+});
+
+test("mount: every upload that was opened in its place and not used is deleted; one without a place is no error", async () => {
+  let opened = 0;
+  await using registry = await peer((seen, response) => {
+    if (seen.path.includes("from=nowhere")) return reply(response, 202);
+    if (seen.method === "POST") return reply(response, 202, { location: `/up/${++opened}` });
+    reply(response, 204);
+  });
+  const other = { mediaType: MediaType.layerTar, digest: digestOf(Buffer.from("other")), size: 5 };
+  const from = (repository: string): Store =>
+    openRemote({ registry: registry.host, repository }, registry.options);
+  const store = registry.open();
+  const { mount } = store.can;
+  for (const name of ["x/y", "x/z"]) assert.equal(await mount?.mount(d, from(name), call), false);
+  assert.equal(await mount?.mount(other, from("nowhere"), call), false);
+  await store[Symbol.asyncDispose]();
+  const deleted = registry.seen.filter((s) => s.method === "DELETE").map((s) => s.path);
+  assert.deepEqual(deleted.sort(), ["/up/1", "/up/2"]);
 });

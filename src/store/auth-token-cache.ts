@@ -20,7 +20,7 @@ interface Kept extends Authorization {
 const MARGIN = 10_000;
 
 /** Tokens until they expire. One that allows more serves where less is needed. */
-export class Tokens {
+export class TokenCache {
   #kept: readonly Kept[] = [];
 
   find(wanted: Grant): Authorization | undefined {
