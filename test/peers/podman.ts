@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unpackDebian } from "./debian.ts";
-import { end, type Peer, programOf, type Ran, run } from "./program.ts";
+import { type Peer, programOf, type Ran, run } from "./program.ts";
 
 /** With all that it is linked with, and the programs that it starts. */
 export const podman: Peer = {
@@ -81,7 +81,14 @@ export class Podman implements AsyncDisposable {
       said += text;
     });
     const ready = once(holder.stdout, "data").then(() => true);
-    if (await Promise.race([ready, once(holder, "exit").then(() => false)])) return started;
+    const gone = once(holder, "exit").then(
+      () => false,
+      (error: unknown) => {
+        said += String(error);
+        return false;
+      },
+    );
+    if (await Promise.race([ready, gone])) return started;
     await started[Symbol.asyncDispose]();
     throw new Error(`podman's root could not be made: ${said}`);
   }
@@ -103,7 +110,9 @@ export class Podman implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await end(this.#holder);
+    // unshare is deaf to TERM while it waits for its child, and that one ends with what it reads.
+    this.#holder.stdin?.end();
+    if (this.#holder.pid !== undefined && this.#holder.exitCode === null) await once(this.#holder, "exit");
     await rm(this.#folder, { recursive: true, force: true });
   }
 }

@@ -97,11 +97,11 @@ export async function binWithDebiansContainerd(folder: string): Promise<string> 
   return bin;
 }
 
-/** Reasons to wait that do not go away by waiting. */
-const HOPELESS = ["CreateContainerError", "ErrImagePull", "InvalidImageName", "RunContainerError"];
+/** Why a container waits whose runtime refused it. What was not pulled is nothing that a runtime refused. */
+const REFUSED = ["CreateContainerError", "RunContainerError"];
 
 function isOver({ state }: ContainerStatus): boolean {
-  return state?.terminated !== undefined || HOPELESS.includes(state?.waiting?.reason ?? "");
+  return state?.terminated !== undefined || REFUSED.includes(state?.waiting?.reason ?? "");
 }
 
 interface ContainerStatus {

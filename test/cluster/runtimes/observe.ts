@@ -28,6 +28,9 @@ const FORMS: Readonly<Record<string, PackOptions>> = {
   [OWNED]: { ...KEEP, keepModes: false, owner: OWNER },
 };
 
+/** Beside them: what is not for others to read stays so, and is another's. */
+const PRIVATE: PackOptions = { ...KEEP, owner: OWNER };
+
 /** Packs the tree in every form, and what looks at it. */
 export async function publishForms(registry: string, root: string, folder: string): Promise<void> {
   await publishTools(`${registry}/tools:1`, join(folder, "tools"));
@@ -35,9 +38,6 @@ export async function publishForms(registry: string, root: string, folder: strin
     await publish(`${registry}/volume:${form}`, root, options);
   }
 }
-
-/** Beside them: what is not for others to read stays so, and is another's. */
-const PRIVATE: PackOptions = { ...KEEP, owner: OWNER };
 
 /** What a command sees of the volumes that a runtime mounts. */
 export interface Observed {
@@ -100,8 +100,13 @@ export async function observe(runtime: Runtime): Promise<Observed> {
 
 function partOf(outcome: Outcome | undefined): Listing | undefined {
   if (outcome === undefined) throw new Error("a container of which nothing is known");
-  return "refused" in outcome ? undefined : readListing(readParts(outcome.said), PART_AT);
+  if ("said" in outcome) return readListing(readParts(outcome.said), PART_AT);
+  if (!OF_SUB_PATH.test(outcome.refused)) throw new Error(`refused for another reason: ${outcome.refused}`);
+  return undefined;
 }
+
+/** What containerd and imgvol say of a subPath; podman, where it looks for it, and where crun mounts a file for it. */
+const OF_SUB_PATH = /subpath|securejoin\.OpenInRoot|crun: mount .* to `part`/i;
 
 /** proc_pid_mountinfo(5): the fifth field is where, the sixth how; what comes last is how of the file system. */
 function optionsOf(mounts: string, at: string): ReadonlySet<string> {
