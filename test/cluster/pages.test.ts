@@ -33,7 +33,7 @@ test("the walk-through, from nothing to spans, to another agent, and back to not
   assert.match(stdout, /Hello, world!\nHello, moon!\nHello, mars!/);
   assert.match(stdout, /http:\/\/127\.0\.0\.1:18888\/login\?t=\S+/);
   assert.match(stdout, /rolled back/);
-  assert.deepEqual(JSON.parse(stdout.slice(stdout.lastIndexOf('{"clusters"'))), { clusters: [] });
+  assert.match(stdout, /"clusters": \[\]/);
 });
 
 test("the examples for Node.js and Python, from their images to their spans", async () => {
