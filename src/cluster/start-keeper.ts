@@ -53,7 +53,7 @@ export async function startKeeper(
       call.signal.addEventListener("abort", abort, { signal: heard.signal });
       if (call.signal.aborted) abort();
     });
-    task?.done();
+    task?.done("ready");
   } catch (error) {
     task?.failed();
     throw error;

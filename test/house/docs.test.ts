@@ -8,7 +8,10 @@ const root = join(import.meta.dirname, "../..");
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
 
 test("what the pages lead to is there", () => {
-  const pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/adr/README.md"];
+  const pages = [
+    ...["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/adr/README.md"],
+    ...globSync(["docs/*.md", "examples/*/README.md", "examples/README.md"], { cwd: root }),
+  ];
   const broken = pages.flatMap((page) =>
     [...read(page).matchAll(/\]\((?!https?:)([^)#]+)/g)]
       .map(([, link = ""]) => join(page, "..", link))
