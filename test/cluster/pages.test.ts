@@ -3,8 +3,7 @@ import { globSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { quietCall } from "../../src/base/index.ts";
-import { runProgram } from "../../src/cluster/index.ts";
+import { quietCall, runProgram } from "../../src/base/index.ts";
 import { HERE, TestCluster } from "./cluster.ts";
 import { openPlace } from "./typed.ts";
 
@@ -53,6 +52,14 @@ test("the examples for Node.js and Python, from their images to their spans", as
       ["hello-python", "otel-python:1"],
     ],
   );
+});
+
+test("the silent drop, as the page about volumes by hand shows it", async () => {
+  await using place = await openPlace();
+  const { stdout } = await place.type(["docs/by-hand.md"], "");
+  assert.match(stdout, /value: -javaagent:\/mnt\/otel-java\//);
+  assert.match(stdout, /volumes:\n +- emptyDir: \{\}\n +name: tmp\n/);
+  assert.doesNotMatch(stdout, /name: otel-java|reference: /);
 });
 
 interface Found {

@@ -72,7 +72,7 @@ export async function openPlace(): Promise<Place> {
       return await sh([...blocks, typed(more)].join("\n"));
     },
     async [Symbol.asyncDispose]() {
-      await sh("imgvol cluster down");
+      for (const name of ["imgvol", "old"]) await sh(`imgvol cluster down --name ${name}`);
       await folder[Symbol.asyncDispose]();
     },
   };
