@@ -24,6 +24,7 @@ export {
   type RetryOptions,
   retryAfter,
 } from "./patience.ts";
+export { findProgram, isProgram, type Ran, type RunOptions, runProgram } from "./program.ts";
 export type { Environment } from "./proxy.ts";
 export { requestFollowing } from "./redirect.ts";
 export { release } from "./release.ts";

@@ -14,22 +14,27 @@ export function lineProgress(line: (text: string) => void): Progress {
           done += by;
         },
         done(note) {
-          const amount = unit === "entries" ? `${done} entries` : formatBytes(done);
           const seconds = ((performance.now() - started) / 1000).toFixed(1);
-          line(`${what}: ${note ?? amount} in ${seconds} s`);
+          line(`${what}: ${outcome({ total, unit, done }, note)}in ${seconds} s`);
         },
-        failed: () => line(`${what}: stopped after ${unit === "entries" ? done : formatBytes(done)}`),
+        failed() {
+          const seconds = ((performance.now() - started) / 1000).toFixed(1);
+          line(`${what}: stopped after ${outcome({ total, unit, done })}${seconds} s`);
+        },
       };
     },
   };
 }
 
-interface Live {
-  readonly name: string;
+interface Counted {
   readonly total: number | undefined;
-  readonly unit: "bytes" | "entries";
-  readonly started: number;
+  readonly unit: "bytes" | "entries" | undefined;
   done: number;
+}
+
+interface Live extends Counted {
+  readonly name: string;
+  readonly started: number;
 }
 
 const FRAME_MS = 100;
@@ -78,7 +83,7 @@ export function terminalProgress(out: NodeJS.WriteStream): Progress {
         advance(by) {
           task.done += by;
         },
-        done: (note) => end(task, `${task.name}: ${note ?? amount(task)} in ${seconds(task).toFixed(1)} s`),
+        done: (note) => end(task, `${task.name}: ${outcome(task, note)}in ${seconds(task).toFixed(1)} s`),
         failed: () => end(task, undefined),
       };
     },
@@ -89,18 +94,24 @@ function seconds(task: Live): number {
   return Math.max(0.001, (performance.now() - task.started) / 1000);
 }
 
-function amount(task: Live): string {
+function amount(task: Counted): string {
   return task.unit === "entries" ? `${task.done} entries` : formatBytes(task.done);
+}
+
+/** Some tasks only begin and end: there is nothing to count, and nothing to say of it but how long it took. */
+function isUncounted(task: Counted): boolean {
+  return task.total === undefined && task.done === 0;
+}
+
+/** What came of a task, with a space behind it, or nothing. */
+function outcome(task: Counted, note?: string): string {
+  if (note !== undefined) return `${note} `;
+  return isUncounted(task) ? "" : `${amount(task)} `;
 }
 
 function liveLine(task: Live, columns: number): string {
   const rate = task.done / seconds(task);
-  const parts = [
-    task.total === undefined || task.unit === "entries"
-      ? amount(task)
-      : `${formatBytes(task.done)} of ${formatBytes(task.total)}`,
-    task.unit === "entries" ? `${Math.round(rate)}/s` : `${formatBytes(Math.round(rate))}/s`,
-  ];
+  const parts = isUncounted(task) ? [`${Math.floor(seconds(task))} s`] : counts(task, rate);
   if (task.total !== undefined && rate > 0 && task.done < task.total) {
     parts.push(`${Math.ceil((task.total - task.done) / rate)} s left`);
   }
@@ -108,4 +119,13 @@ function liveLine(task: Live, columns: number): string {
   const room = columns - state.length - 3;
   const name = task.name.length > room && room > 8 ? `…${task.name.slice(1 - room)}` : task.name;
   return `${name}: ${state}`.slice(0, columns - 1);
+}
+
+function counts(task: Live, rate: number): string[] {
+  return [
+    task.total === undefined || task.unit === "entries"
+      ? amount(task)
+      : `${formatBytes(task.done)} of ${formatBytes(task.total)}`,
+    task.unit === "entries" ? `${Math.round(rate)}/s` : `${formatBytes(Math.round(rate))}/s`,
+  ];
 }

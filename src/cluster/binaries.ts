@@ -1,9 +1,8 @@
 import { join, resolve } from "node:path";
-import { type Call, lock, makeFolder } from "../base/index.ts";
+import { type Call, isProgram, lock, makeFolder } from "../base/index.ts";
 import { buildPrograms } from "./build.ts";
 import { ClusterError } from "./errors.ts";
 import { ownNft, systemNft } from "./nft.ts";
-import { isProgram } from "./program.ts";
 import { type Build, builds, programsOf } from "./versions.ts";
 
 /** Where each program of a cluster is. */

@@ -1,9 +1,15 @@
 import { cp, readdir, rename } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Call, makeFolder, removeTree, temporaryFolder } from "../base/index.ts";
+import {
+  type Call,
+  findProgram,
+  makeFolder,
+  removeTree,
+  runProgram,
+  temporaryFolder,
+} from "../base/index.ts";
 import { ClusterError } from "./errors.ts";
-import { findProgram, runProgram } from "./program.ts";
 import { seccompHeaders } from "./seccomp.ts";
 import { type Build, programsOf } from "./versions.ts";
 

@@ -1,7 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type Call, makeFolder } from "../base/index.ts";
-import { findProgram, runProgram } from "./program.ts";
+import { type Call, findProgram, makeFolder, runProgram } from "../base/index.ts";
 
 /**
  * Debian packages, fetched from where the machine's own apt is pointed to and unpacked below `folder`, without installing

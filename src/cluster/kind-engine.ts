@@ -1,7 +1,5 @@
-import type { Call } from "../base/index.ts";
-import { messageOf, printableTo } from "../base/index.ts";
+import { type Call, findProgram, messageOf, printableTo, runProgram } from "../base/index.ts";
 import { ClusterError } from "./errors.ts";
-import { findProgram, runProgram } from "./program.ts";
 
 /** Looked for in this order. */
 const ENGINES = ["docker", "podman", "nerdctl"] as const;

@@ -1,8 +1,7 @@
-import { type Call, printableTo } from "../base/index.ts";
+import { type Call, findProgram, printableTo, type Ran, runProgram } from "../base/index.ts";
 import { ClusterError } from "./errors.ts";
 import { KIND } from "./kind-image.ts";
 import type { KindPlan, Step } from "./kind-plan.ts";
-import { findProgram, type Ran, runProgram } from "./program.ts";
 
 /** @throws ClusterError `program-missing` */
 export async function findKind(): Promise<void> {

@@ -1,5 +1,5 @@
+import { findProgram } from "../base/index.ts";
 import { ClusterError } from "./errors.ts";
-import { findProgram } from "./program.ts";
 
 /** The system's own programs that make namespaces and links. */
 const SYSTEM = ["ip", "mount", "setpriv", "sh", "unshare", "hostname"] as const;

@@ -1,9 +1,17 @@
 import { chmod, cp, readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Call, lock, makeFolder, removeTree, shellWord, temporaryFolder } from "../base/index.ts";
+import {
+  type Call,
+  findProgram,
+  isProgram,
+  lock,
+  makeFolder,
+  removeTree,
+  shellWord,
+  temporaryFolder,
+} from "../base/index.ts";
 import { missing } from "./build.ts";
 import { debianPackages } from "./debian-packages.ts";
-import { findProgram, isProgram } from "./program.ts";
 
 const WHY = "kube-proxy makes Services with it";
 

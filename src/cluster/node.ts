@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { makeFolder, quietCall } from "../base/index.ts";
+import { makeFolder, quietCall, runProgram } from "../base/index.ts";
 import { addressesOf, linkNames } from "./addresses.ts";
 import { isReady, openApi, until } from "./api.ts";
 import { cgroupName } from "./cgroups.ts";
@@ -31,7 +31,6 @@ import { writeKubeconfig } from "./kubeconfig.ts";
 import { OWN_FOLDERS } from "./mount-points.ts";
 import { nodeFolder } from "./node-folder.ts";
 import { NODE, userName, users } from "./pki.ts";
-import { runProgram } from "./program.ts";
 import { importSandbox, SANDBOX } from "./sandbox.ts";
 import type { ClusterFolder, ClusterState } from "./state.ts";
 

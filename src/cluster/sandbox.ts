@@ -1,11 +1,10 @@
 import { join } from "node:path";
-import type { Call } from "../base/index.ts";
+import { type Call, runProgram } from "../base/index.ts";
 import { parsePlatform, parseReference } from "../oci/index.ts";
 import { pack } from "../pack/index.ts";
 import { openStore } from "../store/index.ts";
 import { CONTAINERD_SOCKET } from "./configs.ts";
 import { ClusterError } from "./errors.ts";
-import { runProgram } from "./program.ts";
 
 const NAME = "imgvol.invalid/pause";
 const TAG = "1";

@@ -1,9 +1,8 @@
 import { chmod, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Call, shellWord } from "../base/index.ts";
+import { type Call, findProgram, runProgram, shellWord } from "../base/index.ts";
 import { debianPackages } from "./debian-packages.ts";
 import { ClusterError } from "./errors.ts";
-import { findProgram, runProgram } from "./program.ts";
 
 /**
  * What Go needs to link runc with libseccomp: the system's own headers and library, where pkg-config knows them; else Debian's

@@ -1,7 +1,6 @@
 import { chmod, cp, realpath, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { type Call, makeFolder } from "../base/index.ts";
-import { runProgram } from "../cluster/index.ts";
+import { type Call, makeFolder, runProgram } from "../base/index.ts";
 import { DemoError } from "./errors.ts";
 
 /** Libraries that the C library loads by name while it runs, so that no program says that it needs them. */

@@ -1,7 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { Call } from "../base/index.ts";
-import { runProgram } from "../cluster/index.ts";
+import { type Call, runProgram } from "../base/index.ts";
 import { addLibraries, makeRoot } from "./app-root.ts";
 import { commandLine } from "./command-line.ts";
 import { DemoError } from "./errors.ts";

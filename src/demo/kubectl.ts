@@ -1,5 +1,5 @@
-import type { Call } from "../base/index.ts";
-import { type Cluster, type Ran, runProgram } from "../cluster/index.ts";
+import { type Call, type Ran, runProgram } from "../base/index.ts";
+import type { Cluster } from "../cluster/index.ts";
 import { commandLine } from "./command-line.ts";
 import { DemoError } from "./errors.ts";
 import type { DemoEvents } from "./events.ts";

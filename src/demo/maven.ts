@@ -1,6 +1,4 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { type Call, errno, messageOf } from "../base/index.ts";
+import { type Call, messageOf, runProgram } from "../base/index.ts";
 import { commandLine } from "./command-line.ts";
 import { DemoError } from "./errors.ts";
 import type { DemoEvents } from "./events.ts";
@@ -19,7 +17,7 @@ export async function mavenPackage(
   on: DemoEvents,
   call: Call,
 ): Promise<void> {
-  const words = ["mvn", "-B", "-f", pom, "package"];
+  const words = ["mvn", "-B", "-f", pom, "package"] as const;
   on.command(commandLine(words));
   const task = call.progress?.start("mvn package", undefined, "entries");
   let fetched = 0;
@@ -29,57 +27,23 @@ export async function mavenPackage(
     task?.advance(1);
   });
   try {
-    await runGroup(words, env, output, call);
+    await run(words);
     task?.done(fetched === 0 ? "built" : `${fetched} files fetched, built`);
   } catch (error) {
     task?.failed();
     if (error instanceof DemoError) for (const line of output.lines) on.output(line);
     throw error;
   }
-}
 
-/** Runs a program with all that it starts as a process group of its own, so that an abort ends every one of them. */
-async function runGroup(
-  [program = "", ...args]: readonly string[],
-  env: Readonly<Record<string, string | undefined>>,
-  output: OutputTail,
-  call: Call,
-): Promise<void> {
-  call.signal.throwIfAborted();
-  const child = spawn(program, args, { env: { ...env }, detached: true, stdio: ["ignore", "pipe", "pipe"] });
-  child.stdout.on("data", output.stream());
-  child.stderr.on("data", output.stream());
-  const kill = (name: NodeJS.Signals): void => {
-    try {
-      if (child.pid !== undefined) process.kill(-child.pid, name);
-    } catch (error) {
-      if (errno(error) !== "ESRCH") throw error;
-    }
-  };
-  let hard: NodeJS.Timeout | undefined;
-  const stop = (): void => {
-    kill("SIGTERM");
-    hard = setTimeout(kill, GRACE, "SIGKILL");
-  };
-  const ending = (): void => kill("SIGKILL");
-  call.signal.addEventListener("abort", stop, { once: true });
-  process.once("exit", ending);
-  try {
-    const [code, signal] = await once(child, "close").catch((error: unknown) => {
-      throw new DemoError("build-failed", `${program} could not be started: ${messageOf(error)}`);
+  async function run([program, ...args]: typeof words): Promise<void> {
+    const how = { env, grace: GRACE, onLine: (line: string) => output.add(line) };
+    const { code } = await runProgram(program, args, how, call).catch((cause: unknown) => {
+      if (call.signal.aborted) throw cause;
+      throw new DemoError("build-failed", `${program} could not be started: ${messageOf(cause)}`, { cause });
     });
-    call.signal.throwIfAborted();
     if (code === 0) return;
-    throw new DemoError(
-      "build-failed",
-      `${program} ${args.join(" ")} ended with ${signal ?? `code ${code}`}`,
-      {
-        hint: "see what it said above; without Java: imgvol demo node",
-      },
-    );
-  } finally {
-    clearTimeout(hard);
-    process.off("exit", ending);
-    call.signal.removeEventListener("abort", stop);
+    throw new DemoError("build-failed", `${commandLine(words)} ended with ${code}`, {
+      hint: "see what it said above; without Java: imgvol demo node",
+    });
   }
 }

@@ -20,7 +20,7 @@ export class OutputTail {
     return (chunk) => {
       const lines = (rest + decoder.write(Buffer.from(chunk))).split("\n");
       rest = (lines.pop() ?? "").slice(-LONGEST);
-      for (const line of lines) this.#add(line.trimEnd().slice(0, LONGEST));
+      for (const line of lines) this.add(line.trimEnd().slice(0, LONGEST));
     };
   }
 
@@ -28,7 +28,7 @@ export class OutputTail {
     return this.#lines;
   }
 
-  #add(line: string): void {
+  add(line: string): void {
     this.#lines.push(line);
     if (this.#lines.length > LINES) this.#lines.shift();
     this.#heard(line);

@@ -1,7 +1,6 @@
 import { cp, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { quietCall } from "../../src/base/index.ts";
-import { runProgram } from "../../src/cluster/index.ts";
+import { quietCall, runProgram } from "../../src/base/index.ts";
 import { addLibraries, addProgram, makeRoot } from "../../src/demo/app-root.ts";
 import { fetchNpmPackages, type Packed } from "../../src/pack/index.ts";
 import { publish } from "./images.ts";

@@ -1,8 +1,8 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Call, quietCall, ResourceStack, temporaryFolder } from "../../src/base/index.ts";
-import { type Cluster, clusterDown, clusterUp, runProgram, type UpOptions } from "../../src/cluster/index.ts";
+import { type Call, quietCall, ResourceStack, runProgram, temporaryFolder } from "../../src/base/index.ts";
+import { type Cluster, clusterDown, clusterUp, type UpOptions } from "../../src/cluster/index.ts";
 import { programs } from "./programs.ts";
 
 const call: Call = quietCall();

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { chmod, mkdir, mkdtemp, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { quietCall } from "../../src/base/index.ts";
+import { findProgram, quietCall } from "../../src/base/index.ts";
 import { addProgram, makeRoot } from "../../src/demo/app-root.ts";
 import { parseReference } from "../../src/oci/index.ts";
 import { type Packed, type PackOptions, pack } from "../../src/pack/index.ts";
@@ -32,7 +32,6 @@ export async function publishTools(reference: string, folder: string): Promise<v
 }
 
 async function programPath(name: string): Promise<string> {
-  const { findProgram } = await import("../../src/cluster/index.ts");
   const path = await findProgram(name);
   if (path === undefined) throw new Error(`${name} is not on the PATH`);
   return path;

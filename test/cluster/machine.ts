@@ -13,7 +13,15 @@ export interface Machine {
   readonly folders: readonly string[];
 }
 
-const SYSCTLS = ["vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops", "net/ipv4/ip_forward"];
+const SYSCTLS = [
+  "vm/overcommit_memory",
+  "vm/panic_on_oom",
+  "kernel/panic",
+  "kernel/panic_on_oops",
+  "kernel/keys/root_maxkeys",
+  "kernel/keys/root_maxbytes",
+  "net/ipv4/ip_forward",
+];
 
 /** Processes are those of a cluster alone: others come and go. */
 const OURS = /imgvol_cluster=|kube-|kubelet|containerd|coredns|\/etcd|node-init|keeper/i;
@@ -56,4 +64,26 @@ async function cgroups(): Promise<string[]> {
 
 async function listing(folder: string): Promise<string[]> {
   return (await readdir(folder)).map((name) => join(folder, name)).sort();
+}
+
+/** What there is of one cluster alone, whatever others come and go at the time. */
+export async function tracesOf({
+  id,
+  folder,
+}: {
+  readonly id: string;
+  readonly folder: string;
+}): Promise<string[]> {
+  const mark = id.slice(0, 8);
+  const { mounts, cgroups: groups, interfaces } = await lookAtMachine();
+  const found = [...mounts.filter((at) => at.startsWith(folder)), ...groups, ...interfaces];
+  const traces = found.filter((name) => name.startsWith(folder) || name.includes(mark));
+  for (const pid of await readdir("/proc")) {
+    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue;
+    for (const file of ["cmdline", "environ"]) {
+      const text = await readFile(`/proc/${pid}/${file}`, "latin1").catch(() => "");
+      if (text.includes(folder) || text.includes(id)) traces.push(`${pid} ${text.slice(0, 200)}`);
+    }
+  }
+  return traces;
 }

@@ -1,19 +1,24 @@
 import { spawn } from "node:child_process";
 import { access, constants } from "node:fs/promises";
+import { constants as system } from "node:os";
 import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
-import { type Call, errno } from "../base/index.ts";
+import type { Call } from "./call.ts";
+import { errno } from "./errors.ts";
 
 export interface RunOptions {
   readonly cwd?: string;
-  /** Beside this process's. */
-  readonly env?: Readonly<Record<string, string>>;
+  /** Beside this process's; what is undefined is left out. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   readonly input?: string;
   /** Told of each whole line of its stdout and stderr. */
   readonly onLine?: (line: string) => void;
+  /** How long it may take to end by itself after an abort, in milliseconds; default 0. */
+  readonly grace?: number;
 }
 
 export interface Ran {
+  /** As a shell says it: 128 and the signal's number, where a signal ended it. */
   readonly code: number;
   readonly stdout: string;
   /** The last of it. */
@@ -22,7 +27,12 @@ export interface Ran {
 
 const KEPT = 16 * 1024;
 
-/** Runs a program to its end; an abort kills it, with its children. @throws the system's error where it cannot be started */
+/**
+ * Runs a program to its end, as a process group of its own: an abort, or the end of this process, ends it with all that it
+ * started.
+ *
+ * @throws the system's error where it cannot be started
+ */
 export async function runProgram(
   file: string,
   args: readonly string[],
@@ -34,12 +44,18 @@ export async function runProgram(
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: { ...process.env, ...options.env },
     stdio: ["pipe", "pipe", "pipe"],
-    // A group of its own: a compiler's children must end with it.
     detached: true,
   });
-  const stop = (): void => {
-    if (child.pid !== undefined) killGroup(child.pid);
+  const kill = (name: NodeJS.Signals): void => {
+    if (child.pid !== undefined) killGroup(child.pid, name);
   };
+  let hard: NodeJS.Timeout | undefined;
+  const stop = (): void => {
+    kill(options.grace === undefined ? "SIGKILL" : "SIGTERM");
+    if (options.grace !== undefined) hard = setTimeout(kill, options.grace, "SIGKILL");
+  };
+  const ending = (): void => kill("SIGKILL");
+  process.once("exit", ending);
   call.signal.addEventListener("abort", stop, { once: true });
   let stdout = "";
   let stderr = "";
@@ -57,18 +73,22 @@ export async function runProgram(
   try {
     const code = await new Promise<number>((resolve, reject) => {
       child.once("error", reject);
-      child.once("close", (exit, signal) => resolve(signal === null ? (exit ?? 0) : 128));
+      child.once("close", (exit, signal) =>
+        resolve(signal === null ? (exit ?? 0) : 128 + system.signals[signal]),
+      );
     });
     call.signal.throwIfAborted();
     return { code, stdout, stderr };
   } finally {
+    clearTimeout(hard);
+    process.off("exit", ending);
     call.signal.removeEventListener("abort", stop);
   }
 }
 
-function killGroup(pid: number): void {
+function killGroup(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(-pid, "SIGKILL");
+    process.kill(-pid, signal);
   } catch (error) {
     if (errno(error) !== "ESRCH") throw error;
   }
