@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { access, constants, realpath } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { messageOf } from "../base/index.ts";
+import { BaseError, messageOf } from "../base/index.ts";
 import type { Binaries } from "./binaries.ts";
 import { ClusterError } from "./errors.ts";
 import { freeNetwork } from "./free-network.ts";
@@ -48,7 +48,25 @@ export async function plan(
   };
 }
 
+/**
+ * On the node these are etcd's, the kubelet's, kube-proxy's, the controller manager's and the scheduler's, and DNS's.
+ * https://kubernetes.io/docs/reference/networking/ports-and-protocols/
+ */
+const NODE_PORTS: ReadonlySet<number> = new Set([
+  53, 2379, 2380, 10_248, 10_249, 10_250, 10_256, 10_257, 10_259,
+]);
+
 async function freePorts(options: UpOptions, taken: Set<number>): Promise<readonly Published[]> {
+  for (const [flag, port] of [
+    ["--api-port", options.apiPort],
+    ["--registry-port", options.registryPort],
+  ] as const) {
+    if (port !== undefined && NODE_PORTS.has(port)) {
+      throw new BaseError("port-in-use", `port ${port} is one that Kubernetes itself uses on the node`, {
+        hint: `choose another with ${flag} (0 takes any free one)`,
+      });
+    }
+  }
   const api = await freePort(options.apiPort ?? 6443, "--api-port", taken);
   const registry = await freePort(options.registryPort ?? 5001, "--registry-port", taken);
   const ports: Published[] = [
