@@ -89,8 +89,15 @@ export async function writeState(folder: ClusterFolder, state: ClusterState): Pr
   await replaceFile(folder.state, Buffer.from(`${JSON.stringify(state, null, 2)}\n`), 0o600);
 }
 
-/** Every cluster that has a state, by name. What cannot be read is left out: one damaged file is not in the way of the others. */
-export async function listStates(clusters: string = clustersFolder()): Promise<readonly ClusterState[]> {
+/**
+ * Every cluster that has a state, by name. One damaged file is not in the way of the others.
+ *
+ * @param damaged is told of each that cannot be read
+ */
+export async function listStates(
+  clusters: string = clustersFolder(),
+  damaged: (error: ClusterError) => void = () => {},
+): Promise<readonly ClusterState[]> {
   const names = await readdir(clusters).catch((error: unknown) => {
     if (errno(error) === "ENOENT") return [];
     throw error;
@@ -99,8 +106,9 @@ export async function listStates(clusters: string = clustersFolder()): Promise<r
   for (const name of names.sort()) {
     if (!NAME.test(name)) continue;
     const state = await readState(clusterFolder(name, clusters)).catch((error: unknown) => {
-      if (error instanceof ClusterError) return undefined;
-      throw error;
+      if (!(error instanceof ClusterError)) throw error;
+      damaged(error);
+      return undefined;
     });
     if (state !== undefined) found.push(state);
   }

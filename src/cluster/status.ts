@@ -1,5 +1,6 @@
 import { type Call, exists } from "../base/index.ts";
 import { isReady, openApi } from "./api.ts";
+import type { ClusterError } from "./errors.ts";
 import { NODE } from "./pki.ts";
 import { processesOf } from "./processes.ts";
 import { clusterFolder, clustersFolder, listStates } from "./state.ts";
@@ -10,13 +11,14 @@ export interface ClusterStatus extends Cluster {
   readonly state: "ready" | "not ready" | "half" | "over";
 }
 
-/** Every native cluster of this user's, and how it is. */
+/** Every native cluster of this user's, and how it is; of a damaged state it is said what it is. */
 export async function clusterStatus(
   clusters: string = clustersFolder(),
   call: Call,
 ): Promise<readonly ClusterStatus[]> {
   const found: ClusterStatus[] = [];
-  for (const state of await listStates(clusters)) {
+  const damaged = ({ message, hint }: ClusterError): void => call.progress?.say(`${message}; ${hint}`);
+  for (const state of await listStates(clusters, damaged)) {
     const folder = clusterFolder(state.name, clusters);
     const cluster = clusterOf(folder, state);
     found.push({ ...cluster, state: await stateOf() });
