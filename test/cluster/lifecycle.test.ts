@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -74,15 +74,30 @@ test("what is in the way is told before anything is made", async () => {
   const empty = join(clusters, "bin");
   await mkdir(empty);
   await writeFile(join(empty, "kubelet"), "");
+  const hidden = `/run/imgvol-test-${process.pid}`;
+  await writeFile(hidden, "");
   for (const [wrong, code] of [
     [{ apiPort: port }, "port-in-use"],
     [{ registryPort: port }, "port-in-use"],
+    [{ apiPort: 10_250 }, "port-in-use"],
+    [
+      {
+        publish: [
+          { host: 18_080, node: 30_080 },
+          { host: 18_080, node: 30_081 },
+        ],
+      },
+      "port-in-use",
+    ],
     [{ name: "Not A Name" }, "name-invalid"],
+    [{ htpasswd: join(clusters, "nobody") }, "file-unreadable"],
+    [{ htpasswd: hidden }, "path-hidden"],
     [{ bin: empty }, "program-missing"],
   ] as const) {
     await assert.rejects(clusterUp({ ...options("wrong"), ...wrong }, call), { code });
     assert.equal(await exists(join(clusters, "wrong")), false);
   }
   server.close();
+  await rm(hidden);
   assert.deepEqual(await lookAtMachine(), before);
 });
