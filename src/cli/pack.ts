@@ -1,5 +1,5 @@
 import { Option } from "commander";
-import { formatBytes } from "../base/index.ts";
+import { formatBytes, formatCount } from "../base/index.ts";
 import { formatPlatform } from "../oci/index.ts";
 import { type PackOptions, PLATFORMS, pack } from "../pack/index.ts";
 import { copy } from "../store/index.ts";
@@ -71,7 +71,7 @@ export const verb: Verb = {
           io.tell(made.told);
           const compressed = made.layers.reduce((sum, l) => sum + l.descriptor.size, 0);
           io.say(
-            `${made.entries} ${made.entries === 1 ? "entry" : "entries"}, ${formatBytes(made.bytes)} in ${formatBytes(compressed)}`,
+            `${formatCount(made.entries, "entry", "entries")}, ${formatBytes(made.bytes)} in ${formatBytes(compressed)}`,
           );
           io.answer({ references, ...made }, () => references.join("\n"));
           return 0;

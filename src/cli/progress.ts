@@ -1,4 +1,4 @@
-import { formatBytes, type Progress, printable, type Task } from "../base/index.ts";
+import { formatBytes, formatCount, type Progress, printable, type Task } from "../base/index.ts";
 
 /** Where no terminal is: one line when a task starts, one when it ends. */
 export function lineProgress(line: (text: string) => void): Progress {
@@ -14,7 +14,7 @@ export function lineProgress(line: (text: string) => void): Progress {
           done += by;
         },
         done(note) {
-          const amount = unit === "entries" ? `${done} entries` : formatBytes(done);
+          const amount = unit === "entries" ? formatCount(done, "entry", "entries") : formatBytes(done);
           const seconds = ((performance.now() - started) / 1000).toFixed(1);
           line(`${what}: ${note ?? amount} in ${seconds} s`);
         },
@@ -90,7 +90,7 @@ function seconds(task: Live): number {
 }
 
 function amount(task: Live): string {
-  return task.unit === "entries" ? `${task.done} entries` : formatBytes(task.done);
+  return task.unit === "entries" ? formatCount(task.done, "entry", "entries") : formatBytes(task.done);
 }
 
 function liveLine(task: Live, columns: number): string {
