@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readdirSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -65,6 +65,37 @@ test("a mistake in the words is exit 2, named, with the nearest right word", asy
     assert.match(stderr, said);
     assert.doesNotMatch(stderr, /^ +at /m, "no stack trace");
   }
+});
+
+test("every destination is looked at before the first is written", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-dest-");
+  const at = (name: string): string => join(folder.path, name);
+  await writeFile(at("f"), "x");
+  const wrong: readonly [destination: string, code: number, said: RegExp][] = [
+    ["localhost:1/UPPER:1", 2, /^error: not a reference/],
+    ["localhost:1/team/app:", 2, /the tag after the colon is missing\nhint: write a tag, or leave/],
+    [`oci:x@sha256:${"0".repeat(64)}`, 2, /^error: a destination has no digest/],
+    [`oci:${at("f")}:1`, 2, /^error: .*is a file, not a folder\nhint: .*oci-archive:/m],
+  ];
+  for (const [destination, exit, said] of wrong) {
+    const { code, stderr } = await imgvol([
+      "pack",
+      "--quiet",
+      at("f"),
+      "-t",
+      `oci:${at("l")}:1`,
+      "-t",
+      destination,
+    ]);
+    assert.match(stderr, said);
+    assert.deepEqual([code, readdirSync(folder.path)], [exit, ["f"]], destination);
+  }
+  const odd = await imgvol(["pack", "--quiet", at("f"), "-t", `oci:${at("l")}:bad+tag`]);
+  assert.equal(odd.code, 0);
+  assert.match(
+    odd.stderr,
+    /^warning: "bad\+tag" is no tag, so this makes ".*l:bad\+tag".* \[tag-invalid\]\n {2}fix: /,
+  );
 });
 
 test("whatever run itself refuses is exit 125, so that a 2 can only be the command's own", async () => {
