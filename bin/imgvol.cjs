@@ -13,6 +13,12 @@ if (have[0] < wanted[0] || (have[0] === wanted[0] && have[1] < wanted[1])) {
 // under two thirds of what it would be, at the same speed (docs/adr/0005).
 require('v8').setFlagsFromString('--semi-space-growth-factor=1');
 import('../dist/cli/main.js').catch(function (error) {
+  var path = require('path');
+  var home = path.dirname(__dirname);
+  if (!require('fs').existsSync(path.join(home, 'dist/cli/main.js'))) {
+    process.stderr.write('error: imgvol is not built: ' + home + ' has no dist/\nhint: run `npm run build` there\n');
+    process.exit(3);
+  }
   process.stderr.write('error: imgvol could not start: ' + (error && error.message) + '\n');
   process.exit(3);
 });

@@ -11,8 +11,14 @@ export function tlsFiles({ tlsCert, tlsKey, tlsClientCa }: TlsFlags): TlsFiles |
   if (tlsCert === undefined && tlsKey === undefined && tlsClientCa === undefined) return undefined;
   if (tlsCert !== undefined && tlsKey !== undefined)
     return { cert: tlsCert, key: tlsKey, clientCa: tlsClientCa };
-  throw new ImgvolError("tls-incomplete", "--tls-cert and --tls-key go together", {
-    hint: "give both, or neither for plain HTTP",
+  const alone = tlsCert === undefined && tlsKey === undefined;
+  const said = alone
+    ? "--tls-client-ca needs --tls-cert and --tls-key"
+    : "--tls-cert and --tls-key go together";
+  throw new ImgvolError("tls-incomplete", said, {
+    hint: alone
+      ? "only HTTPS asks clients for a certificate: give the server's own, too"
+      : "give both, or neither for plain HTTP",
     wrongUse: true,
   });
 }

@@ -1,7 +1,15 @@
-import { formatBytes, ImgvolError } from "../base/index.ts";
+import { formatBytes, formatCount } from "../base/index.ts";
 import { copy } from "../store/index.ts";
 import { parseCount } from "./flag-values.ts";
-import { addVolumeFlags, byDigest, opened, platformOf, remoteOptions, type VolumeFlags } from "./opened.ts";
+import {
+  addVolumeFlags,
+  byDigest,
+  destination,
+  opened,
+  platformOf,
+  remoteOptions,
+  type VolumeFlags,
+} from "./opened.ts";
 import { examples, type Verb } from "./verb.ts";
 
 interface Options extends VolumeFlags {
@@ -32,24 +40,22 @@ export const verb: Verb = {
           const remote = remoteOptions(options);
           const platform = platformOf(options);
           const concurrency = parseCount(options.jobs, "--jobs");
+          destination(dst);
           await using from = await opened(src, remote, io);
           await using to = await opened(dst, remote, io, true);
-          if (to.reference.digest !== undefined) {
-            throw new ImgvolError("destination-pinned", `a destination has no digest: ${dst}`, {
-              hint: "leave out @sha256:…: the image keeps the digest that it has",
-              wrongUse: true,
-            });
-          }
           const how = { platform, concurrency, referrers: options.referrers };
           const done = await copy(from.store, from.wanted, to.store, to.reference.tag, how, io.call);
           const reference = byDigest(to.reference, done.digest);
           io.say(
             `copied ${done.copied} (${formatBytes(done.bytes)}), already there ${done.skipped}${done.mounted > 0 ? `, mounted ${done.mounted}` : ""}`,
           );
-          if (options.referrers)
-            io.say(`among them ${done.referrers} ${done.referrers === 1 ? "referrer" : "referrers"}`);
+          if (options.referrers) io.say(`among them ${formatCount(done.referrers, "referrer", "referrers")}`);
+          if (options.referrers && done.index !== undefined)
+            io.say(`left, with --platform, the index and what refers to it: ${done.index}`);
           if (done.foreign > 0)
-            io.say(`left out ${done.foreign} foreign layers, which the source does not hold`);
+            io.say(
+              `left out ${formatCount(done.foreign, "foreign layer", "foreign layers")}, which the source does not hold`,
+            );
           io.answer({ reference, ...done }, () => reference);
           return 0;
         }),

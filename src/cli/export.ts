@@ -1,4 +1,4 @@
-import { formatBytes } from "../base/index.ts";
+import { formatBytes, formatCount, ImgvolError } from "../base/index.ts";
 import type { Finding } from "../oci/index.ts";
 import { exportTar } from "../pack/index.ts";
 import { exportTo } from "../volume/index.ts";
@@ -23,6 +23,12 @@ export const verb: Verb = {
       .action(
         run(async (io, ref: string, dir: string, options: VolumeFlags) => {
           const platform = platformOf(options);
+          if (dir === "-" && io.json) {
+            throw new ImgvolError("json-or-tar", "stdout takes either the tar or the answer as JSON", {
+              hint: "leave out --json, or export into a folder",
+              wrongUse: true,
+            });
+          }
           await using image = await opened(ref, remoteOptions(options), io);
           if (dir === "-") {
             const told: Finding[] = [];
@@ -34,7 +40,7 @@ export const verb: Verb = {
           }
           const done = await exportTo(image.store, image.wanted, dir, { platform }, io.call);
           io.tell(done.told);
-          io.say(`${done.entries} entries, ${formatBytes(done.bytes)}`);
+          io.say(`${formatCount(done.entries, "entry", "entries")}, ${formatBytes(done.bytes)}`);
           io.answer(done, () => dir);
           return 0;
         }),

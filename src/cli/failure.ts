@@ -12,12 +12,24 @@ export interface Failure {
 /** The answer's reader went away (`imgvol export … - | head`): the verb ends, cleans up, and all is well. */
 export class ReaderGone extends Error {}
 
+/** The answer could not be written: the verb ends and cleans up; whoever watches stdout says why, once. */
+export class AnswerLost extends Error {}
+
+/** What is said where stdout takes no more, though its reader is still there. */
+export function answerLost(error: unknown): string {
+  const full = ["ENOSPC", "EDQUOT"].includes(errno(error) ?? "");
+  const why = full ? "no room left where stdout goes" : printableTo(messageOf(error), LONGEST);
+  const hint = full ? "free some space, or write it elsewhere" : "check where stdout goes";
+  return `error: cannot write the answer: ${why}\nhint: ${hint}`;
+}
+
 /**
  * `error:` what happened, `hint:` the next thing to do; the stack only where `verbose` asks for it.
  * Exit 2 for wrong use, what `interrupted` says after a signal (130 after Ctrl-C), 3 for everything else.
  */
 export function failureOf(error: unknown, verbose: boolean, interrupted: number | undefined): Failure {
   if (error instanceof ReaderGone) return { text: "", exit: 0 };
+  if (error instanceof AnswerLost) return { text: "", exit: 3 };
   if (interrupted !== undefined && isAbort(error)) return { text: "stopped", exit: interrupted };
   const lines = [`error: ${messageWithCauses(error)}`];
   if (error instanceof ImgvolError && error.hint !== undefined)

@@ -22,6 +22,11 @@ export function parseSize(text: string, flag: string): number {
   return bytes;
 }
 
+/** A size, or `0` for none at all. @throws ImgvolError `flag-invalid` */
+export function parseReserve(text: string, flag: string): number {
+  return text === "0" ? 0 : parseSize(text, flag);
+}
+
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** `30d`, `12h`, `45m`, `20s`: milliseconds. @throws ImgvolError `flag-invalid` */

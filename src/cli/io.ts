@@ -1,6 +1,6 @@
 import { type Call, errno, type Progress, printable, silent } from "../base/index.ts";
 import type { Finding } from "../oci/index.ts";
-import { ReaderGone } from "./failure.ts";
+import { AnswerLost, ReaderGone } from "./failure.ts";
 import { painted } from "./paint.ts";
 import { lineProgress, terminalProgress } from "./progress.ts";
 import type { Interruption } from "./signals.ts";
@@ -78,7 +78,7 @@ async function writeOut(bytes: Uint8Array): Promise<void> {
   await new Promise<void>((done, failed) => {
     process.stdout.write(bytes, (error) => {
       if (!error) done();
-      else failed(errno(error) === "EPIPE" ? new ReaderGone() : error);
+      else failed(errno(error) === "EPIPE" ? new ReaderGone() : new AnswerLost());
     });
   });
 }

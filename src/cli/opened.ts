@@ -1,4 +1,6 @@
+import { existsSync } from "node:fs";
 import type { Command } from "commander";
+import { ImgvolError } from "../base/index.ts";
 import {
   formatReference,
   type Platform,
@@ -66,7 +68,8 @@ export interface Opened extends AsyncDisposable {
 
 /** Reads a reference and opens its store; `create` makes a layout folder or an archive that is not there yet. */
 export async function opened(text: string, remote: RemoteOptions, io: Io, create = false): Promise<Opened> {
-  const reference = parseReference(text);
+  const reference = create ? destination(text) : parseReference(text);
+  if (create) tellOfOddName(reference, text, io);
   const store = await openStore(reference, { remote, create }, io.call);
   return {
     reference,
@@ -74,6 +77,36 @@ export async function opened(text: string, remote: RemoteOptions, io: Io, create
     wanted: create ? wantedOf(reference) : await wantedIn(reference, store, io.call),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
+}
+
+/**
+ * Reads a destination: what `pack` and `copy` make keeps its digest, so that none can be asked for.
+ * @throws ImgvolError `destination-pinned`; OciError `reference-invalid`
+ */
+export function destination(text: string): Reference {
+  const reference = parseReference(text);
+  if (reference.digest === undefined) return reference;
+  throw new ImgvolError("destination-pinned", `a destination has no digest: ${text}`, {
+    hint: "leave out @sha256:…: the image keeps the digest that it has",
+    wrongUse: true,
+  });
+}
+
+/** What follows a colon, and can be no tag, is part of the folder's name; few mean that. */
+function tellOfOddName(reference: Reference, text: string, io: Io): void {
+  if (reference.scheme === "remote" || reference.tag !== undefined || text.endsWith(":")) return;
+  const end = /:([^:]*)$/.exec(reference.path)?.[1];
+  if (end === undefined || existsSync(reference.path)) return;
+  const message = `${JSON.stringify(end)} is no tag, so this makes ${JSON.stringify(reference.path)}, without a tag`;
+  io.tell([
+    {
+      code: "tag-invalid",
+      severity: "warning",
+      subject: text,
+      message,
+      fix: ["write a tag of letters, digits, _ . and -, or end the name with a colon"],
+    },
+  ]);
 }
 
 /** `REF@sha256:…`: the last line that pack and copy answer, without the tag, which may move. */

@@ -1,10 +1,18 @@
 import { Option } from "commander";
-import { formatBytes } from "../base/index.ts";
+import { formatBytes, formatCount, ResourceStack } from "../base/index.ts";
 import { formatPlatform } from "../oci/index.ts";
 import { type PackOptions, PLATFORMS, pack } from "../pack/index.ts";
 import { copy } from "../store/index.ts";
 import { repeated } from "./flag-values.ts";
-import { addRemoteFlags, byDigest, opened, type RemoteFlags, remoteOptions } from "./opened.ts";
+import {
+  addRemoteFlags,
+  byDigest,
+  destination,
+  type Opened,
+  opened,
+  type RemoteFlags,
+  remoteOptions,
+} from "./opened.ts";
 import { type PackFlags, packOptions } from "./pack-flags.ts";
 import { openSources } from "./sources.ts";
 import { examples, type Verb } from "./verb.ts";
@@ -56,10 +64,17 @@ export const verb: Verb = {
       .action(
         run(async (io, words: string[], options: Options) => {
           const remote = remoteOptions(options);
+          // All of them, before any work: the last one's mistake would be told when the others are there.
+          for (const each of options.tag) destination(each);
           const how: PackOptions = await packOptions(options);
           await using sources = await openSources(words, { ...how, repository: options.repository }, io);
           const [first = "", ...rest] = options.tag;
           await using to = await opened(first, remote, io, !how.dryRun);
+          await using held = new ResourceStack();
+          const others: Opened[] = [];
+          for (const other of how.dryRun ? [] : rest) {
+            others.push(held.keep(await opened(other, remote, io, true)));
+          }
           const made = await pack(
             sources.list,
             to.store,
@@ -67,15 +82,14 @@ export const verb: Verb = {
             io.call,
           );
           const references = [byDigest(to.reference, made.digest)];
-          for (const other of how.dryRun ? [] : rest) {
-            await using copied = await opened(other, remote, io, true);
-            await copy(to.store, made.digest, copied.store, copied.reference.tag ?? "latest", {}, io.call);
-            references.push(byDigest(copied.reference, made.digest));
+          for (const { store, reference } of others) {
+            await copy(to.store, made.digest, store, reference.tag ?? "latest", {}, io.call);
+            references.push(byDigest(reference, made.digest));
           }
           io.tell(made.told);
           const compressed = made.layers.reduce((sum, l) => sum + l.descriptor.size, 0);
           io.say(
-            `${made.entries} ${made.entries === 1 ? "entry" : "entries"}, ${formatBytes(made.bytes)} in ${formatBytes(compressed)}`,
+            `${formatCount(made.entries, "entry", "entries")}, ${formatBytes(made.bytes)} in ${formatBytes(compressed)}`,
           );
           io.answer({ references, ...made }, () => references.join("\n"));
           return 0;

@@ -10,9 +10,11 @@ import { version } from "./version-number.ts";
 /** Runs one command line, without the program's name. Gives the exit code; the caller ends the process with it. */
 export async function runProgram(argv: readonly string[]): Promise<number> {
   using interrupt = interruption();
+  const words = asFlag(argv);
+  const failed = verbIn(words)?.failed;
   let exit = 0;
   const run: Run =
-    (action, failed = 3) =>
+    (action) =>
     async (...args) => {
       const command = args.at(-1);
       const habits: Habits = command instanceof Command ? command.optsWithGlobals() : {};
@@ -22,17 +24,17 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
       } catch (error) {
         const failure = failureOf(error, io.verbose, interrupt.exit);
         if (failure.text !== "") io.complain(failure.text);
-        exit = failure.exit === 3 ? failed : failure.exit;
+        const ours = failure.exit === 2 || failure.exit === 3;
+        exit = ours ? (failed ?? failure.exit) : failure.exit;
       }
     };
   try {
-    const words = asFlag(argv);
     const program = await programFor(words, run);
     await program.parseAsync(words, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     // Help and version are answers; all else that the parser refuses is wrong use.
-    return error.exitCode === 0 ? 0 : 2;
+    return error.exitCode === 0 ? 0 : (failed ?? 2);
   }
   return exit;
 }
@@ -45,7 +47,7 @@ export async function programFor(argv: readonly string[], run: Run): Promise<Com
     .helpCommand(false)
     .enablePositionalOptions()
     .showSuggestionAfterError()
-    .configureOutput({ outputError: (text, write) => write(withHint(text, argv)) })
+    .configureOutput({ outputError: (text, write) => write(withHint(text, argv, program)) })
     .exitOverride();
   program.helpInformation = programHelp;
   const asked = verbIn(argv);
@@ -90,7 +92,7 @@ function asFlag(argv: readonly string[]): readonly string[] {
 }
 
 /** commander's "(Did you mean …?)" in the form of our hints; where it has none, where to read on. */
-function withHint(text: string, argv: readonly string[]): string {
+function withHint(text: string, argv: readonly string[], program: Command): string {
   const near = /\n?\(Did you mean (.*)\?\)/s;
   if (!text.startsWith("error:")) return text;
   if (near.test(text)) return text.replace(near, (_, names: string) => `\nhint: did you mean ${names}?`);
@@ -99,5 +101,7 @@ function withHint(text: string, argv: readonly string[]): string {
   if (verb === undefined) return `${text}hint: imgvol --help lists the verbs\n`;
   if (first.startsWith("-"))
     return `${text}hint: flags come after the verb, as in imgvol ${verb.name} ${first}\n`;
-  return `${text}hint: see imgvol ${verb.name} --help\n`;
+  const below = program.commands.find((command) => command.name() === verb.name)?.commands ?? [];
+  const leaf = below.find((command) => command.name() === argv[1]);
+  return `${text}hint: see imgvol ${verb.name}${leaf === undefined ? "" : ` ${leaf.name()}`} --help\n`;
 }

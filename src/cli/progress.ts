@@ -1,4 +1,4 @@
-import { formatBytes, type Progress, printable, type Task } from "../base/index.ts";
+import { formatBytes, formatCount, type Progress, printable, type Task } from "../base/index.ts";
 
 /** Where no terminal is: one line when a task starts, one when it ends. */
 export function lineProgress(line: (text: string) => void): Progress {
@@ -95,7 +95,7 @@ function seconds(task: Live): number {
 }
 
 function amount(task: Counted): string {
-  return task.unit === "entries" ? `${task.done} entries` : formatBytes(task.done);
+  return task.unit === "entries" ? formatCount(task.done, "entry", "entries") : formatBytes(task.done);
 }
 
 /** Some tasks only begin and end: there is nothing to count, and nothing to say of it but how long it took. */

@@ -2,7 +2,15 @@ import type { Command } from "commander";
 import { ImgvolError } from "../base/index.ts";
 import type { Limits, MirrorOptions } from "../registry/index.ts";
 import type { TlsFlags } from "./certificate.ts";
-import { given, parseCount, parsePeriod, parseSize, parseWait, repeated } from "./flag-values.ts";
+import {
+  given,
+  parseCount,
+  parsePeriod,
+  parseReserve,
+  parseSize,
+  parseWait,
+  repeated,
+} from "./flag-values.ts";
 import { remoteOptions } from "./opened.ts";
 
 /** What `registry serve` is told. */
@@ -45,7 +53,7 @@ export function addServeFlags(command: Command): void {
     .optionsGroup("Operation:")
     .option("--max-uploads <count>", "uploads on their way at one time (default: 1000)")
     .option("--upload-idle <time>", "drop an upload that nobody continues (default: 1h)")
-    .option("--min-free-disk <size>", "room that uploads leave for others (default: 256MiB)")
+    .option("--min-free-disk <size>", "room that uploads leave for others, 0 for none (default: 256MiB)")
     .option("--access-log [file]", "a line of JSON for each request (default: to stderr)")
     .option("--grace <time>", "for transfers on their way, after a TERM", "20s")
     .option("--drain <time>", "/healthz says 503 so long before that", "0s")
@@ -73,7 +81,7 @@ export function limitsOf(flags: ServeFlags): Limits {
   return given({
     uploads: read(flags.maxUploads, "--max-uploads", parseCount),
     uploadIdle: read(flags.uploadIdle, "--upload-idle", parsePeriod),
-    freeDisk: read(flags.minFreeDisk, "--min-free-disk", parseSize),
+    freeDisk: read(flags.minFreeDisk, "--min-free-disk", parseReserve),
   });
 }
 

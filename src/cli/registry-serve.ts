@@ -7,6 +7,7 @@ import { given } from "./flag-values.ts";
 import type { Io } from "./io.ts";
 import { parseListen, untilStopped } from "./listen.ts";
 import { addServeFlags, checkPairs, limitsOf, mirrorOf, type ServeFlags, timesOf } from "./registry-flags.ts";
+import { toldOf } from "./registry-told.ts";
 import { examples, type Run } from "./verb.ts";
 import { version } from "./version-number.ts";
 
@@ -52,7 +53,7 @@ async function serving(io: Io, flags: ServeFlags): Promise<number> {
     io.call,
   );
   io.answer({ url: registry.url }, () => registry.url);
-  io.say(`a registry over ${flags.dir ?? "memory"}; stop it with Ctrl-C`);
+  io.say(toldOf(flags, registry));
   await untilStopped(io.call.signal);
   io.say(`ending: transfers on their way get ${flags.grace}, and a second Ctrl-C cuts them`);
   return 0;

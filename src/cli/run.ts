@@ -10,9 +10,6 @@ interface Options extends VolumeFlags, MountFlags {
   readonly serviceName?: string;
 }
 
-/** As docker run and env have it: our own failures are told from the command's by a code that few commands use. */
-const FAILED = 125;
-
 export const verb: Verb = {
   define(command, run) {
     addVolumeFlags(
@@ -53,7 +50,7 @@ export const verb: Verb = {
             io.call,
           );
           return exit.code;
-        }, FAILED),
+        }),
       );
   },
 };

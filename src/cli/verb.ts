@@ -12,8 +12,6 @@ export interface Verb {
  */
 export type Run = <Args extends unknown[]>(
   action: (io: Io, ...args: Args) => Promise<number | undefined>,
-  /** The exit code of a failure that is no wrong use. Default 3. */
-  failed?: number,
 ) => (...args: Args) => Promise<void>;
 
 /** For `addHelpText("after", …)`: what every verb's help ends with. Examples work as they stand. */

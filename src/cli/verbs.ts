@@ -5,6 +5,8 @@ interface Listed {
   readonly alias?: string;
   readonly group: string;
   readonly summary: string;
+  /** The exit code of every failure of ours, wrong use too. Default: 2 for wrong use, else 3. */
+  readonly failed?: number;
   load(): Promise<{ verb: Verb }>;
 }
 
@@ -66,6 +68,8 @@ export const verbs: readonly Listed[] = [
     name: "run",
     group: "Use on this machine",
     summary: "a command that sees volumes and agents as a pod would",
+    // As docker run and env have it: our own failures are told from the command's by a code that few commands use.
+    failed: 125,
     load: () => import("./run.ts"),
   },
   {

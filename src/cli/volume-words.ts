@@ -13,8 +13,10 @@ export interface VolumeWords {
 export function parseVolume(text: string): VolumeWords {
   const scheme = /^(?:oci|oci-archive):/.exec(text)?.[0].length ?? 0;
   const colon = text.lastIndexOf(":/");
-  if (colon <= 0 || colon < scheme)
-    throw invalid(text, "write REF:PATH, for example localhost:5001/agent:1:/opt/agent");
+  if (colon <= 0 || colon < scheme) {
+    const why = /:[^/:]+$/.test(text.slice(scheme)) ? "the path has to be absolute: " : "";
+    throw invalid(text, `${why}write REF:/PATH, for example localhost:5001/agent:1:/opt/agent`);
+  }
   const source = text.slice(0, colon);
   const hash = source.lastIndexOf("#");
   return {

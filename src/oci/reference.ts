@@ -48,13 +48,15 @@ export function isRepository(text: string): boolean {
 
 /**
  * Reads `[registry/]repository[:tag][@digest]`, `oci:DIR[:tag][@digest]` or `oci-archive:FILE[:tag][@digest]`,
- * from the right: a digest, then a tag, then the name. A trailing `:` says that a folder whose name has a colon has no tag.
+ * from the right: a digest, then a tag, then the name. A trailing `:` says that a folder whose name has a colon has no tag;
+ * of a registry's image it is refused, for there it is a tag that somebody meant to write.
  * @throws OciError `reference-invalid`
  */
 export function parseReference(text: string): Reference {
   const scheme = /^(oci|oci-archive):/.exec(text)?.[1];
   if (scheme === undefined) return parseRemote(text);
-  const { name: path, ...named } = split(text.slice(scheme.length + 1), text);
+  const { name, ...named } = split(text.slice(scheme.length + 1), text);
+  const path = named.tag === undefined && name.endsWith(":") ? name.slice(0, -1) : name;
   if (path === "" || path.includes("\0")) throw invalid(text, `${scheme}: needs a path`);
   return { scheme: scheme === "oci" ? "oci" : "oci-archive", path, ...named };
 }
@@ -66,6 +68,10 @@ function parseRemote(text: string): RemoteReference {
   }
   if (registryAlone(text)) throw invalid(text, `the repository is missing: ${text}/NAME`);
   const { name, ...named } = split(text, text);
+  // `app:$VERSION` where nobody set VERSION: "latest" would be the wrong image, overwritten.
+  if (name.endsWith(":") && named.tag === undefined) {
+    throw invalid(text, "the tag after the colon is missing", "write a tag, or leave the colon out");
+  }
   const { registry, repository } = expand(name);
   if (/^[a-z-]+:\/\//.test(text)) throw invalid(text, "a reference has no scheme like https://");
   if (!IS_REGISTRY.test(registry)) throw invalid(text, `${JSON.stringify(registry)} is not a registry`);
@@ -94,7 +100,6 @@ function split(rest: string, text: string): { name: string } & Named {
   const tagged = TAG_AT_END.exec(name);
   const tag = tagged?.[2];
   if (tagged?.[1] !== undefined) name = tagged[1];
-  else if (name.endsWith(":")) name = name.slice(0, -1);
   return { name, ...(tag === undefined ? {} : { tag }), ...(digest === undefined ? {} : { digest }) };
 }
 

@@ -78,16 +78,20 @@ export class Marks {
   async #isWanted(digest: Digest, call: Call): Promise<boolean> {
     const { untagged, since } = this.#keeping;
     if (!untagged || this.#live.has(digest) || this.#repository.recent.since(digest, since)) return true;
-    const came = (await this.#contents.lying(digest))?.since;
-    // A record without content.
-    if (came === undefined) return false;
-    const written = (await this.#contents.record(digest))?.written ?? Number.NEGATIVE_INFINITY;
-    if (Math.max(written, came) > since) return true;
+    // Looked at once: whatever comes later, or once more, is in `recent`, and there may be many thousands.
     if (!this.#subjects.has(digest)) {
-      this.#subjects.set(digest, (await this.#read(digest, call))?.subject?.digest);
+      const came = (await this.#contents.lying(digest))?.since;
+      if (came !== undefined && Math.max(came, await this.#written(digest)) > since) return true;
+      // A record without content leads nowhere.
+      const read = came === undefined ? undefined : await this.#read(digest, call);
+      this.#subjects.set(digest, read?.subject?.digest);
     }
     const subject = this.#subjects.get(digest);
     return subject !== undefined && this.#live.has(subject);
+  }
+
+  async #written(digest: Digest): Promise<number> {
+    return (await this.#contents.record(digest))?.written ?? Number.NEGATIVE_INFINITY;
   }
 
   /** Marks a manifest and all that it leads to. */

@@ -21,9 +21,9 @@ export class Health {
     this.#stopping = true;
   }
 
-  /** GET /healthz: 200, or 503 with the reason. The reason names no path: anyone may ask. */
+  /** GET /healthz: 200, or 503 with the reason. Pulls go on where the disk's reserve is reached: that is for the metrics. The reason names no path: anyone may ask. */
   readonly handle: HttpHandler = async () => {
-    const why = this.#stopping ? "the registry is stopping" : await this.#unwell();
+    const why = this.#stopping ? "the registry is stopping" : await this.unwell();
     return {
       status: why === undefined ? 200 : 503,
       headers: { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store" },
@@ -31,7 +31,8 @@ export class Health {
     };
   };
 
-  #unwell(): Promise<string | undefined> {
+  /** Why the folder cannot be written; undefined where it can. */
+  unwell(): Promise<string | undefined> {
     if (this.#dir === undefined) return Promise.resolve(undefined);
     const now = performance.now();
     if (this.#asked === undefined || now - this.#asked.at > FRESH) {

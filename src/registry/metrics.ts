@@ -16,8 +16,10 @@ export interface Gauges {
   /** Uploads that were begun and have not ended. */
   uploads(): number;
   usage(): Promise<Usage>;
-  /** Bytes that can still be stored; infinite where nobody can tell. */
+  /** Bytes that can still be stored, without the disk's reserve; infinite where nobody can tell. */
   room(): Promise<number>;
+  /** Whether what is pushed now is taken, as far as the registry is concerned. */
+  writable(): Promise<boolean>;
   /** Of a mirror. */
   mirror?: (() => readonly Metric[]) | undefined;
 }
@@ -104,15 +106,23 @@ export class Metrics {
 
   async #stored(): Promise<readonly Metric[]> {
     const { repositories, blobs, bytes } = await this.#gauges.usage();
-    const room = await this.#gauges.room();
+    const [room, writable] = [await this.#gauges.room(), await this.#gauges.writable()];
     const shared = "one that several repositories share once";
     return [
       one("imgvol_registry_repositories", "gauge", "Repositories, counted once a minute.", repositories),
       one("imgvol_registry_blobs", "gauge", `Blobs and manifests, ${shared}.`, blobs),
       one("imgvol_registry_blob_bytes", "gauge", "The bytes of these.", bytes),
       ...(Number.isFinite(room)
-        ? [one("imgvol_registry_free_bytes", "gauge", "Bytes that can still be stored.", room)]
+        ? [
+            one(
+              "imgvol_registry_free_bytes",
+              "gauge",
+              "Bytes that uploads can still take, without the reserve.",
+              room,
+            ),
+          ]
         : []),
+      one("imgvol_registry_writable", "gauge", "1 where pushes are taken now, else 0.", Number(writable)),
     ];
   }
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Call, isLoopback, type Listening, ResourceStack } from "../base/index.ts";
+import { type Call, type Listening, ResourceStack } from "../base/index.ts";
 import type { Backing } from "./backing.ts";
 import { serveControl } from "./control.ts";
 import { folderBacking } from "./folder-backing.ts";
@@ -8,11 +8,13 @@ import { collectEvery } from "./gc-every.ts";
 import { type RegistryHandler, type RegistryOptions, registryHandler } from "./handler.ts";
 import { Health } from "./health.ts";
 import { openHtpasswd } from "./htpasswd.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
 import { fileLogins, type Logins } from "./logins.ts";
 import { memoryBacking } from "./memory-backing.ts";
 import { Metrics } from "./metrics.ts";
 import { type Mirror, type MirrorOptions, openMirror } from "./mirror.ts";
 import { type ServeFrontOptions, serveFront } from "./serve-front.ts";
+import { startWarnings } from "./start-warnings.ts";
 import { usageOf } from "./usage.ts";
 
 export interface StartOptions extends RegistryOptions, ServeFrontOptions {
@@ -45,6 +47,7 @@ export async function startRegistry(options: StartOptions, call: Call): Promise<
   call.signal.throwIfAborted();
   const held = new ResourceStack();
   try {
+    for (const warning of startWarnings(options)) options.say?.(warning);
     const logins = await openLogins(options, held);
     const backing = held.keep(options.dir === undefined ? memoryBacking() : await folderBacking(options.dir));
     const registry = held.keep(await registryOver(backing, options, held));
@@ -53,11 +56,15 @@ export async function startRegistry(options: StartOptions, call: Call): Promise<
       held.keep(collectEvery(options.gcEvery, registry.collect, {}, options.say ?? (() => {})));
     }
     const health = new Health(options.dir);
+    const { freeDisk } = { ...DEFAULT_LIMITS, ...options.limits };
+    const room = async (): Promise<number> => Math.max(0, (await backing.room()) - freeDisk);
+    const mayPush = options.readOnly !== true && options.mirror === undefined;
     const metrics = new Metrics({
       version: options.version ?? "unknown",
       uploads: () => registry.uploads,
       usage: usageOf(backing),
-      room: () => backing.room(),
+      room,
+      writable: async () => mayPush && (await room()) > 0 && (await health.unwell()) === undefined,
       mirror: registry.metrics,
     });
     const { anonymousPull, accessLog } = options;
@@ -110,10 +117,7 @@ async function registryOver(
 async function openLogins(options: StartOptions, held: ResourceStack): Promise<Logins | undefined> {
   if (options.htpasswd === undefined) return undefined;
   const say = options.say ?? (() => {});
-  if (options.tls === undefined && !isLoopback(options.host)) {
-    say(
-      "warning: passwords cross the network in clear: speak HTTPS with --tls-cert, or behind a proxy that does",
-    );
-  }
-  return held.keep(fileLogins(await openHtpasswd(options.htpasswd, say)));
+  const file = await openHtpasswd(options.htpasswd, say);
+  if ((await file.users()).size === 0) say(`warning: ${options.htpasswd} names no user: nobody can log in`);
+  return held.keep(fileLogins(file));
 }

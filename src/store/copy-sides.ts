@@ -51,8 +51,7 @@ export class CopySides {
     }
     const foreign = d.urls !== undefined && d.urls.length > 0;
     if (foreign && !(await this.fromSource(() => this.#source.has(d, call)))) return "foreign";
-    await this.#send(d, call);
-    return "copied";
+    return await this.#send(d, call);
   }
 
   async manifest(d: Descriptor, bytes: Uint8Array, call: Call): Promise<Outcome> {
@@ -70,14 +69,17 @@ export class CopySides {
     });
   }
 
-  async #send(d: Descriptor, call: Call): Promise<void> {
+  /** "mounted" where the destination never asked for the bytes: registries take what another of their repositories has. */
+  async #send(d: Descriptor, call: Call): Promise<"copied" | "mounted"> {
     const task = call.progress?.start(d.digest.slice(0, 19), d.size);
     const source = this.#source;
     let broken: { error: unknown } | undefined;
     let at = 0;
+    let asked = false;
     const content: ByteSource = {
       size: d.size,
       async *open(offset, part) {
+        asked = true;
         task?.advance(offset - at);
         at = offset;
         broken = undefined;
@@ -101,7 +103,8 @@ export class CopySides {
       if (broken !== undefined) throw new CopyError("source", source.origin, broken.error);
       throw wrongAtSource(error, d, source) ?? new CopyError("destination", this.#destination.origin, error);
     }
-    task?.done();
+    task?.done(asked ? undefined : "mounted");
+    return asked ? "copied" : "mounted";
   }
 }
 

@@ -23,12 +23,14 @@ export interface CopyResult {
   readonly copied: number;
   /** Was there already. */
   readonly skipped: number;
-  /** Taken by the registry from another of its repositories. */
+  /** Taken by the registry from another of its repositories, without a byte sent. */
   readonly mounted: number;
   /** Foreign layers that the source does not hold. */
   readonly foreign: number;
   /** Manifests that refer to the image, or to another referrer: among those that were copied or skipped. */
   readonly referrers: number;
+  /** The index that `platform` was chosen from: it, and what refers to it, was left. */
+  readonly index?: Digest;
   /** Of what was copied. */
   readonly bytes: number;
 }
@@ -58,11 +60,12 @@ export async function copy(
 ): Promise<CopyResult> {
   const sides = new CopySides(source, destination);
   const limit = options.concurrency ?? 4;
-  const root = await sides.fromSource(async () =>
-    options.platform === undefined
-      ? await source.resolve(tagOrDigest, call)
-      : (await resolveManifest(source, tagOrDigest, call, options.platform)).descriptor,
-  );
+  const { descriptor: root, root: named } = await sides.fromSource(async () => {
+    if (options.platform !== undefined)
+      return await resolveManifest(source, tagOrDigest, call, options.platform);
+    const descriptor = await source.resolve(tagOrDigest, call);
+    return { descriptor, root: descriptor };
+  });
   const graph = await sides.fromSource(() => walk(source, [root], limit, call));
   const done: Counts = { copied: 0, skipped: 0, mounted: 0, foreign: 0, bytes: 0 };
   const sent = new Set<Digest>();
@@ -83,7 +86,8 @@ export async function copy(
     if (tag !== undefined) await destination.tag(tag, root, call);
     else await destination.can.roots?.add(root, call);
   });
-  return { digest: root.digest, descriptor: root, ...done, referrers };
+  const index = named.digest === root.digest ? {} : { index: named.digest };
+  return { digest: root.digest, descriptor: root, ...index, ...done, referrers };
 }
 
 /** Sends blobs first, then manifests, children before their parents: what was not `sent` before. */

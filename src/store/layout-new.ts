@@ -1,4 +1,4 @@
-import { readdir, rm, rmdir } from "node:fs/promises";
+import { readdir, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Call, errno, exists, makeFolder, tryLock } from "../base/index.ts";
 import { MANIFEST_LIMIT, StoreError } from "../oci/index.ts";
@@ -23,6 +23,12 @@ export function checkVersion(json: Readonly<Record<string, unknown>>, path: stri
 /** @throws StoreError `not-found` where there is no folder, `store-invalid` where it is no layout */
 export async function checkLayout(dir: string, call: Call): Promise<void> {
   if (!(await exists(dir))) throw new StoreError("not-found", `oci:${dir}: there is no such folder`);
+  if ((await stat(dir).catch(() => undefined))?.isFile() === true) {
+    throw new StoreError("store-invalid", `oci:${dir}: it is a file, not a folder`, {
+      hint: `if it is an archive, write oci-archive:${dir}`,
+      wrongUse: true,
+    });
+  }
   const path = join(dir, "oci-layout");
   checkVersion((await readJson(path, call, MANIFEST_LIMIT)).json, path);
   await readIndex(join(dir, "index.json"), call);
@@ -64,7 +70,10 @@ export async function makeStoreFolder(dir: string): Promise<string | undefined> 
   } catch (error) {
     if (errno(error) !== "EEXIST" && errno(error) !== "ENOTDIR") throw error;
     const why = errno(error) === "EEXIST" ? "is a file, not a folder" : "would lie below a file";
-    throw new StoreError("store-invalid", `${dir} ${why}`, { wrongUse: true });
+    throw new StoreError("store-invalid", `${dir} ${why}`, {
+      hint: `for an archive in one file, write oci-archive: in the place of oci:`,
+      wrongUse: true,
+    });
   }
 }
 

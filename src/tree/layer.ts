@@ -37,7 +37,7 @@ const MEDIA_TYPES: Readonly<Record<Compression, string>> = {
  */
 export async function writeLayer(to: Store, tree: Tree, format: LayerFormat, call: Call): Promise<Layer> {
   const encoder = encoderFor(format);
-  const task = (call.progress ?? silent).start("layer");
+  const task = (call.progress ?? silent).start("writing the layer");
   try {
     const source = new LayerSource(tree, encoder, task);
     const descriptor = await to.ingest(MEDIA_TYPES[encoder.compression], source, call);

@@ -299,13 +299,13 @@ test("aborting ends the wait for an answer, and the reading of a body", async ()
 test("the wait for a slow reader, or a slow source, is no idle time", async () => {
   await using server = await serve((req, res) => void req.pipe(res));
   using network = new Network({ env: {} });
-  const later = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 150));
+  const later = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 600));
   const body = (async function* () {
     yield Buffer.from("a");
     await later();
     yield Buffer.from("b");
   })();
-  const options = { method: "POST", url: server.url(), network, body, idleTimeout: 100 };
+  const options = { method: "POST", url: server.url(), network, body, idleTimeout: 400 };
   const response = await request(options, call);
   let got = "";
   for await (const chunk of response.body) {

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { closeSync, openSync, readdirSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { styleText } from "node:util";
+import { temporaryFolder } from "../../src/base/index.ts";
 import { programFor } from "../../src/cli/program.ts";
 import { verbs } from "../../src/cli/verbs.ts";
 import { imgvol } from "./imgvol.ts";
@@ -36,7 +40,6 @@ const mistakes: readonly [args: string[], said: RegExp][] = [
   [["copy", "oci:a", "oci:b", "--jobs", "many"], /^error: --jobs: not a whole number: "many"/],
   [["copy", "oci:a", "oci:b", "--jobs", "0"], /^error: --jobs: not a number of 1 or more/],
   [["ls", "oci:a", "--platform", "Linux"], /^error: not a platform: Linux\nhint: /],
-  [["run", "--otlp-endpoint", "localhost:4318", "--", "true"], /^error: --otlp-endpoint: not a URL/],
   [["dashboard", "--ui-port", "65536"], /^error: --ui-port: not a port: "65536"/],
   [["cache", "prune", "--older-than", "soon"], /^error: --older-than: not a time/],
   [["registry", "serve", "--tls-cert", "none.pem"], /^error: --tls-cert and --tls-key go together\nhint: /],
@@ -44,6 +47,12 @@ const mistakes: readonly [args: string[], said: RegExp][] = [
     ["registry", "serve", "--tls-cert", "none.pem", "--tls-key", "none.pem"],
     /^error: cannot read none.pem: .*\nhint: /,
   ],
+  [
+    ["registry", "serve", "--dirr", "x"],
+    /^error: unknown option '--dirr'\nhint: (?:did you mean --dir\?|see imgvol registry serve --help)/,
+  ],
+  [["registry", "serve", "a", "b"], /^error: too many arguments.*\nhint: see imgvol registry serve --help/],
+  [["export", "oci:a", "-", "--json"], /^error: stdout takes either the tar or the answer as JSON\nhint: /],
   [["inspect", "Not/A/Ref"], /^error: not a reference: "Not\/A\/Ref".*\nhint: /],
   [["version", "--color", "pink"], /^error: .*argument 'pink' is invalid/],
 ];
@@ -55,6 +64,79 @@ test("a mistake in the words is exit 2, named, with the nearest right word", asy
     assert.equal(stdout, "");
     assert.match(stderr, said);
     assert.doesNotMatch(stderr, /^ +at /m, "no stack trace");
+  }
+});
+
+test("every destination is looked at before the first is written", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-dest-");
+  const at = (name: string): string => join(folder.path, name);
+  await writeFile(at("f"), "x");
+  const wrong: readonly [destination: string, code: number, said: RegExp][] = [
+    ["localhost:1/UPPER:1", 2, /^error: not a reference/],
+    ["localhost:1/team/app:", 2, /the tag after the colon is missing\nhint: write a tag, or leave/],
+    [`oci:x@sha256:${"0".repeat(64)}`, 2, /^error: a destination has no digest/],
+    [`oci:${at("f")}:1`, 2, /^error: .*is a file, not a folder\nhint: .*oci-archive:/m],
+  ];
+  for (const [destination, exit, said] of wrong) {
+    const { code, stderr } = await imgvol([
+      "pack",
+      "--quiet",
+      at("f"),
+      "-t",
+      `oci:${at("l")}:1`,
+      "-t",
+      destination,
+    ]);
+    assert.match(stderr, said);
+    assert.deepEqual([code, readdirSync(folder.path)], [exit, ["f"]], destination);
+  }
+  const odd = await imgvol(["pack", "--quiet", at("f"), "-t", `oci:${at("l")}:bad+tag`]);
+  assert.equal(odd.code, 0);
+  assert.match(
+    odd.stderr,
+    /^warning: "bad\+tag" is no tag, so this makes ".*l:bad\+tag".* \[tag-invalid\]\n {2}fix: /,
+  );
+});
+
+test("whatever run itself refuses is exit 125, so that a 2 can only be the command's own", async () => {
+  const wrong: readonly [args: string[], said: RegExp][] = [
+    [["--otlp-endpoint", "localhost:4318", "--", "true"], /^error: --otlp-endpoint: not a URL/],
+    [["--no-such-flag", "--", "true"], /^error: unknown option/],
+    [[], /^error: missing required argument 'command'\nhint: see imgvol run --help/],
+    [["-v", "localhost:1/a:ro", "--", "true"], /\nhint: the path has to be absolute: write REF:\/PATH/],
+    [["-v", "Not/A:/x", "--", "true"], /^error: not a reference/],
+  ];
+  for (const [args, said] of wrong) {
+    const { code, stderr } = await imgvol(["run", ...args]);
+    assert.equal(code, 125, stderr);
+    assert.match(stderr, said);
+  }
+});
+
+test("an answer that cannot be written is a failure that says why, whichever way it is written", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-full-");
+  const image = `oci:${folder.path}/l:1`;
+  await writeFile(join(folder.path, "f"), "x");
+  assert.equal((await imgvol(["pack", join(folder.path, "f"), "-t", image])).code, 0);
+  for (const args of [
+    ["--help"],
+    ["ls", "--help"],
+    ["--version"],
+    ["ls", image],
+    ["ls", image, "--json"],
+    ["cat", image, "f"],
+    ["export", image, "-"],
+  ]) {
+    const full = openSync("/dev/full", "w");
+    const main = join(import.meta.dirname, "../../src/cli/main.ts");
+    const stdio = ["ignore", full, "pipe"] as const;
+    const ran = spawnSync(process.execPath, [main, ...args], { stdio: [...stdio], encoding: "utf8" });
+    closeSync(full);
+    assert.equal(ran.status, 3, `${args.join(" ")}\n${ran.stderr}`);
+    assert.match(
+      ran.stderr,
+      /^error: cannot write the answer: no room left where stdout goes\nhint: free some space, .*\n$/,
+    );
   }
 });
 

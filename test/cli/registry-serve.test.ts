@@ -114,6 +114,26 @@ test("with --htpasswd a push needs the password, and what is said holds no secre
   assert.doesNotMatch(stderr + refused.stderr, /hunter2|aHVudGVyMg|YWRhOmh1bnRlcjI|\$2b\$/);
 });
 
+test("the start says what it is and where clients come; the end is told", async () => {
+  for (const [flags, said] of [
+    [[], /^a registry over memory, which nothing outlives: --dir keeps it; stop it with Ctrl-C$/m],
+    [
+      ["--mirror", "a.example", "--mirror", "b.example", "--allow-host", "m.example"],
+      /^a mirror of a\.example, b\.example over memory.*; clients come to http:\/\/m\.example:\d+; stop/m,
+    ],
+    // The last one counts.
+    [["--listen", "0.0.0.0:0"], /^warning: .* 421: .*--allow-host$/m],
+    [["--min-free-disk", "0"], /^a registry over memory/m],
+  ] as const) {
+    const { child, end } = await serve(...flags);
+    child.kill("SIGTERM");
+    const { code, stderr } = await end;
+    assert.equal(code, 0);
+    assert.match(stderr, said);
+    assert.match(stderr, /^ending: transfers on their way get 20s/m);
+  }
+});
+
 test("what cannot be is said at the start, with exit 2 for what was written wrong", async () => {
   await using folder = await temporaryFolder(tmpdir(), "imgvol-serve-");
   const users = join(folder.path, "users");
@@ -121,7 +141,10 @@ test("what cannot be is said at the start, with exit 2 for what was written wron
   for (const [flags, said] of [
     [["--htpasswd", users], /^error: \S+users, line 1: the password is not hashed with bcrypt\nhint: /],
     [["--access-log", join(folder.path, "none", "log")], /^error: --access-log: cannot write \S+log: /],
-    [["--tls-client-ca", users], /^error: --tls-cert and --tls-key go together/],
+    [["--tls-client-ca", users], /^error: --tls-client-ca needs --tls-cert and --tls-key\nhint: /],
+    [["--tls-key", users], /^error: --tls-cert and --tls-key go together\nhint: /],
+    [["--min-free-disk", "none"], /^error: --min-free-disk: not a size/],
+    [["--mirror", "x.example", "--mirror-size", "0"], /^error: --mirror-size: not a size/],
     [["--anonymous-pull"], /^error: --anonymous-pull says nothing without --htpasswd\nhint: /],
     [["--max-uploads", "0"], /^error: --max-uploads: not a number of 1 or more/],
     // A timer that cannot be so long fires at once, again and again.

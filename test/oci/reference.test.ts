@@ -94,6 +94,12 @@ const almost: readonly [written: string, why: RegExp, hint: RegExp][] = [
   ["[::1]:5001", /the repository is missing/, /^write /],
   ["./layout:1", /needs oci: before it$/, /^did you mean oci:\.\/layout:1\?$/],
   ["../x", /needs oci: before it$/, /^did you mean oci:\.\.\/x\?$/],
+  [
+    "localhost:5001/team/app:",
+    /the tag after the colon is missing$/,
+    /^write a tag, or leave the colon out$/,
+  ],
+  [`app:${PIN}`, /the tag after the colon is missing$/, /^write a tag, or leave the colon out$/],
   ["/abs/layout:1", /needs oci: before it$/, /^did you mean oci:\/abs\/layout:1\?$/],
 ];
 

@@ -183,3 +183,9 @@ test("passwords by plain HTTP for the network: said once, at the start", async (
   await using own = await team({ users: USERS });
   assert.deepEqual(own.said, []);
 });
+
+test("a file without users is told at the start", async () => {
+  await using registry = await team({ users: {} });
+  assert.match(registry.said.join(), /^warning: \S+users names no user: nobody can log in$/);
+  assert.equal(await status(`${registry.url}/v2/`, basic("ada", "secret")), 401);
+});

@@ -207,6 +207,9 @@ async function killedOnce(
     // more to write: the next that writes sweeps them. In the system's own folder for temporary files, which the system
     // sweeps, folders alone may stay.
     if (/(?:\/\.imgvol\/writers|^cache\/tmp)\/[^/]*\.lock(?:-journal)?$/.test(name)) continue;
+    // An upload may go on for an hour, also after the registry died: its bytes, and the record that says whose they are.
+    const upload = /^served\/_uploads\/[0-9a-f-]{36}(?=$|\.json$)/.exec(name)?.[0];
+    if (upload !== undefined && aside.some((other) => other.trimEnd() === `${upload}.json`)) continue;
     const folder = (await stat(join(path, name))).isDirectory();
     const harmless = /^tmp\/|\/writers\/w-[^/]*$/.test(name) && folder;
     assert.ok(harmless, `of the dead process is left after the next run: ${name}`);

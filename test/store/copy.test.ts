@@ -241,6 +241,22 @@ test("a registry that can mount is asked before bytes flow", async () => {
   assert.deepEqual([result.mounted, result.copied, asked.length], [1, 5, 3]);
 });
 
+test("what a registry takes without a byte is counted as mounted, and not as sent", async () => {
+  const source = memoryStore();
+  await twoPlatforms(source);
+  const inner = memoryMedium();
+  const medium: Medium = {
+    ...inner,
+    async write(content, c) {
+      // As a registry that mounts from wherever it has the blob, without being told from where.
+      if ((content.expected?.size ?? 0) < 10_000) await inner.write(content, c);
+    },
+  };
+  const result = await copy(source, "v1", verified(medium), undefined, { platform: amd64 }, call);
+  assert.deepEqual([result.mounted, result.copied, result.skipped], [1, 2, 0]);
+  assert.ok(result.bytes < 10_000, `${result.bytes}`);
+});
+
 test("hostile indexes end in an error: too deep, too many", async () => {
   const store = memoryStore();
   let deep = await putImage(store);
