@@ -15,5 +15,8 @@ export function parseListen(text: string, flag = "--listen"): { host: string; po
 /** Resolves when the caller is told to stop: how a server spends its life. */
 export async function untilStopped(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
+  // What is served may be in other processes: nothing else would then keep this one.
+  const awake = setInterval(() => {}, 2 ** 30);
   await new Promise<void>((done) => signal.addEventListener("abort", () => done(), { once: true }));
+  clearInterval(awake);
 }
