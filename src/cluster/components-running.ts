@@ -44,6 +44,10 @@ export class RunningComponents {
 /** What a program said last that sounds like a reason. */
 async function lastLines(path: string): Promise<string> {
   const lines = (await readFile(path, "utf8").catch(() => "")).split("\n").filter((line) => line !== "");
-  const grave = lines.filter((line) => /^[EF]\d{4} |"?level"?[:=]"?(?:error|fatal)|^Error|rror: /.test(line));
-  return (grave.length > 0 ? grave : lines).slice(-2).join(" | ").slice(-800);
+  const grave = lines.filter((line) =>
+    /^[EF]\d{4} |"?level"?[:=]"?(?:error|fatal|panic)|^panic: |^Error|rror: /.test(line),
+  );
+  // The reason comes first in a line; behind it may be a stack.
+  const last = (grave.length > 0 ? grave : lines).slice(-2);
+  return last.map((line) => line.slice(0, 400)).join(" | ");
 }
