@@ -1,4 +1,4 @@
-// Runs a suite with node:test: `node tools/test.ts unit|peers|cluster|browser [name-part…]`.
+// Runs a suite with node:test: `node tools/test.ts unit|peers|cluster|lifecycle|pages|browser [name-part…]`.
 // A skipped test fails the run unless test/skips.json lists its name with the reason.
 import { globSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
@@ -10,8 +10,12 @@ const suites: Readonly<Record<string, { globs: string[]; concurrency: number }>>
   unit: { globs: ["test/!(interop|browser|cluster|soak|peers)/**/*.test.ts"], concurrency: 2 },
   /** Against the field's own tools, fetched into .cache. */
   peers: { globs: ["test/interop/**/*.test.ts"], concurrency: 1 },
-  /** On a real Kubernetes of this machine: root, and Go where its programs were not built yet. */
-  cluster: { globs: ["test/cluster/**/*.test.ts"], concurrency: 1 },
+  /** On real Kubernetes of this machine: root, and Go where its programs were not built yet. */
+  cluster: { globs: ["test/cluster/**/!(lifecycle|pages).test.ts"], concurrency: 2 },
+  /** Alone, since the whole machine is compared before and after. */
+  lifecycle: { globs: ["test/cluster/lifecycle.test.ts"], concurrency: 1 },
+  /** Every line of the walk-through and of the examples, typed. */
+  pages: { globs: ["test/cluster/pages.test.ts"], concurrency: 1 },
   /** In a real Chromium. */
   browser: { globs: ["test/browser/**/*.test.ts"], concurrency: 1 },
 };
@@ -34,7 +38,8 @@ if (files.length === 0) {
 // Tests start the command line hundreds of times: what was compiled once, types taken off, need not be again.
 process.env["NODE_COMPILE_CACHE"] ??= resolve(".cache/compile");
 // A cluster's programs take minutes to build: they are kept with the other peers, and not where a user's are.
-if (name === "cluster") process.env["IMGVOL_CACHE"] ??= resolve(".cache/imgvol");
+if (["cluster", "lifecycle", "pages"].includes(name))
+  process.env["IMGVOL_CACHE"] ??= resolve(".cache/imgvol");
 
 const reasons: Readonly<Record<string, string>> = JSON.parse(readFileSync("test/skips.json", "utf8"));
 const unreasoned: string[] = [];
