@@ -59,7 +59,7 @@ export const verb: Verb = {
       )
       .action(
         run(async (io, words: string[], options: Options) => {
-          const remote = remoteOptions(options);
+          const remote = remoteOptions(options, io);
           // All of them, before any work: the last one's mistake would be told when the others are there.
           for (const each of options.tag) destination(each);
           const how: PackOptions = packOptions(options);

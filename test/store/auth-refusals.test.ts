@@ -142,15 +142,24 @@ for (const [name, credentials, answers, code, message] of failures) {
 }
 
 test("a rate limit tells nobody to log in, and somebody whose limit it is", async () => {
-  for (const [credentials, hint] of [
-    [undefined, /log in for a higher limit: `imgvol login/],
-    [user, /limit of the account/],
+  const wait = { "retry-after": "7200" };
+  const pulls = "you have reached your pull rate limit";
+  for (const [credentials, headers, said, hint] of [
+    [undefined, wait, pulls, /log in for a higher limit: `imgvol login/],
+    [undefined, { ...wait, "ratelimit-limit": "100;w=21600" }, "no", /log in for a higher limit/],
+    [user, wait, pulls, /limit of the account/],
+    // A limit of another kind: who is logged in has the same.
+    [undefined, wait, "too many uploads are under way", /^try again in 7200 s$/],
+    [user, wait, "too many uploads are under way", /^try again in 7200 s$/],
   ] as const) {
     await using registry = await tokenRegistry({
-      use: (_t, _s, r) => reply(r, 429, { "retry-after": "7200" }, '{"errors":[{"code":"TOOMANYREQUESTS"}]}'),
+      use(_t, _s, r) {
+        for (const [name, value] of Object.entries(headers)) r.setHeader(name, value);
+        refuse(r, 429, "TOOMANYREQUESTS", said);
+      },
     });
     await using store = registry.open({ credentials: knows(credentials) });
-    await assert.rejects(store.has(d, call), (error: StoreError) => {
+    await assert.rejects(collect(store.read(d, call), 100, "it"), (error: StoreError) => {
       assert.equal(error.code, "rate-limited");
       assert.match(error.hint ?? "", hint);
       return true;
