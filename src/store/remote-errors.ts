@@ -74,8 +74,10 @@ export interface Refused {
 /** Reads a registry's answer of refusal. */
 export async function refusal(response: Response, refused: Refused): Promise<Refusal> {
   const { status } = response;
-  const { registry, what, sent, verdict, reauthorized = false } = refused;
+  const { registry, what, sent, reauthorized = false } = refused;
   const told = await readRefusal(response, (text) => withoutSecrets(text, sent?.as, sent?.header));
+  // Where nobody may change anything, it does not matter who we are.
+  const verdict = isReadOnly(status, told) ? undefined : refused.verdict;
   const message = `${what}: ${registry} answered ${status}${told.inBrackets}`;
   const hint = verdict?.hint ?? hintFor(response, registry, told, sent?.as);
   const code = verdict?.code ?? CODES[status] ?? "registry-error";
@@ -88,6 +90,12 @@ export async function refusal(response: Response, refused: Refused): Promise<Ref
   });
 }
 
+/** Our own registry says so with a 403; distribution, also as a mirror, by not knowing the method. */
+function isReadOnly(status: number, { codes, inBrackets }: Told): boolean {
+  if (status === 405) return codes.includes("UNSUPPORTED");
+  return status === 403 && /\bread[- ]only\b|\bmirrors others\b/i.test(inBrackets);
+}
+
 function hintFor(
   { status, url }: Response,
   registry: string,
@@ -96,6 +104,8 @@ function hintFor(
 ): string | undefined {
   // What servers of TLS say in plain HTTP is no registry's form of an error.
   if (status === 400 && url.protocol === "http:" && told.codes.length === 0) return httpsHint(registry);
+  if (isReadOnly(status, told))
+    return "the registry takes no changes of this kind; no login helps: push elsewhere";
   if (status === 404) return "check the name, the tag, and that you may read it";
   if (status === 407)
     return "the proxy wants a user and a password that it knows: user:password@ in HTTP_PROXY";

@@ -111,6 +111,7 @@ test("nothing can be pushed to a mirror or deleted from it", async () => {
   const bytes = someBytes(100);
   assert.equal(await codeOf(store.put(layerOf(bytes), fromBytes(bytes), call)), "denied");
   assert.equal(await codeOf(store.tag("v2", d, call)), "denied");
+  await assert.rejects(store.tag("v2", d, call), { hint: /no login helps/ });
   assert.equal(await codeOf(Promise.resolve(store.can.delete?.delete(d, call))), "denied");
   assert.equal(await codeOf(upstream.open("team/app").resolve("v2", call)), "not-found");
 });
