@@ -49,6 +49,8 @@ function messageWithCauses(error: unknown): string {
     const code = errno(e);
     // `cannot read x: EACCES` needs no second EACCES from its cause.
     if (code !== undefined && parts.at(-1)?.endsWith(`: ${code}`)) message = message.replace(`${code}: `, "");
+    // OpenSSL's line, of which the error above it has the reason.
+    if (/^[0-9A-F]{8,}:error:/.test(message)) message = "";
     if (message !== "" && !parts.some((p) => p.includes(message))) parts.push(message);
     e = e instanceof Error ? e.cause : undefined;
   }
