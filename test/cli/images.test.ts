@@ -129,7 +129,11 @@ const refused: readonly [
     /the ignore file/,
   ],
   [(p) => ["ls", `${p.layout}:1`], 3, /no such folder/],
-  [(p) => ["copy", `${p.layout}:1`, `${p.layout}:1@sha256:${"0".repeat(64)}`], 2, /a destination has no digest/],
+  [
+    (p) => ["copy", `${p.layout}:1`, `${p.layout}:1@sha256:${"0".repeat(64)}`],
+    2,
+    /a destination has no digest/,
+  ],
   [() => ["inspect", "127.0.0.1:1/none:1"], 3, /127\.0\.0\.1:1/],
 ];
 
