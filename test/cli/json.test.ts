@@ -67,9 +67,10 @@ test("what images answer has the keys that the page says, and stdout has nothing
     ["presets", [], 0],
     ["version", [], 0],
     ["registry gc", ["--dir", dir], 0],
+    ["registry htpasswd", ["ada", "--password-stdin"], 0],
   ];
   for (const [verb, args, code] of answers) {
-    const ran = await imgvol([...verb.split(" "), ...args, "--json"], { env });
+    const ran = await imgvol([...verb.split(" "), ...args, "--json"], { env, input: "secret" });
     assert.equal(ran.code, code, `${verb}: ${ran.stderr}`);
     assertKeys(verb, keysOf(ran.stdout));
   }
