@@ -32,6 +32,7 @@ export type BaseCode =
   | "listen-failed"
   | "connection-failed"
   | "tls-failed"
+  | "proxy-refused"
   | "redirect-refused"
   | "timeout"
   | "host-refused"

@@ -81,6 +81,17 @@ export function answeredInPlain(error: unknown): boolean {
   });
 }
 
+/** The type of TLS's alerts and handshakes (RFC 8446, section 5.1), as the first byte of what came. */
+const TLS_RECORDS: ReadonlySet<number | undefined> = new Set([0x15, 0x16]);
+
+/** Whether an error, or its cause, means that TLS was heard where plain HTTP was spoken. */
+export function answeredInTls(error: unknown): boolean {
+  return causes(error).some((e) => {
+    const packet = "rawPacket" in e && e.rawPacket instanceof Uint8Array ? e.rawPacket : undefined;
+    return packet !== undefined && TLS_RECORDS.has(packet[0]) && packet[1] === 3;
+  });
+}
+
 /** OpenSSL's reason alone, without where in its sources it arose. */
 function reasonOf(cause: unknown): string {
   const message = messageOf(cause).trim();

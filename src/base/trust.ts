@@ -9,7 +9,12 @@ export interface OwnCertificates {
   /** Authorities to trust as well. */
   readonly ca?: readonly string[];
   /** What proves who we are. Of two for keys of one kind, the first is shown. */
-  readonly client?: readonly { readonly cert: string; readonly key: string }[];
+  readonly client?: readonly {
+    readonly cert: string;
+    readonly key: string;
+    /** The file of the certificate, for messages. */
+    readonly from?: string;
+  }[];
 }
 
 /**

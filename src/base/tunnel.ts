@@ -3,6 +3,7 @@ import { isIP, type Socket } from "node:net";
 import { literalAddress } from "./address.ts";
 import { BaseError, messageOf } from "./errors.ts";
 import { nodeHttp, nodeHttps } from "./node-http.ts";
+import { isTemporary } from "./patience.ts";
 import { proxyAuthorization } from "./proxy.ts";
 
 const CONNECT_TIMEOUT = 30_000;
@@ -44,9 +45,12 @@ function openTunnel(proxy: URL, authority: string): Promise<Socket> {
   });
   return new Promise((resolve, reject) => {
     const refuse = (status: number | undefined): void => {
-      const next = status === 407 ? "put user:password@ into the proxy's URL" : hint;
+      const known = proxy.username === "" ? "put user:password@ into" : "check the user and password in";
+      const next = status === 407 ? `${known} the proxy's URL (HTTPS_PROXY)` : hint;
       const message = `${what} refused a tunnel to ${authority}: ${status}`;
-      reject(new BaseError("connection-failed", message, { hint: next }));
+      // What it does not allow, it will not allow in a second; a gateway's trouble may pass.
+      const final = status !== undefined && status >= 400 && status < 500 && !isTemporary(status);
+      reject(new BaseError(final ? "proxy-refused" : "connection-failed", message, { hint: next }));
     };
     connect.once("connect", (response, socket, head) => {
       if (response.statusCode === 200 && head.length === 0) return resolve(socket as Socket);

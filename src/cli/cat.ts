@@ -15,7 +15,7 @@ export const verb: Verb = {
       .action(
         run(async (io, ref: string, path: string, options: VolumeFlags) => {
           const platform = platformOf(options);
-          await using image = await opened(ref, remoteOptions(options), io);
+          await using image = await opened(ref, remoteOptions(options, io), io);
           for await (const chunk of cat(image.store, image.wanted, path, { platform }, io.call)) {
             await io.write(chunk);
           }

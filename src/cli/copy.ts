@@ -37,7 +37,7 @@ export const verb: Verb = {
       )
       .action(
         run(async (io, src: string, dst: string, options: Options) => {
-          const remote = remoteOptions(options);
+          const remote = remoteOptions(options, io);
           const platform = platformOf(options);
           const concurrency = parseCount(options.jobs, "--jobs");
           destination(dst);

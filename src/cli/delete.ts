@@ -15,7 +15,7 @@ export const verb: Verb = {
       )
       .action(
         run(async (io, ref: string, options: RemoteFlags) => {
-          await using image = await opened(ref, remoteOptions(options), io);
+          await using image = await opened(ref, remoteOptions(options, io), io);
           const { tag, digest } = image.reference;
           const deletes = image.store.can.delete;
           if (deletes === undefined)

@@ -25,7 +25,7 @@ export const verb: Verb = {
       .action(
         run(async (io, a: string, b: string, options: VolumeFlags) => {
           const platform = platformOf(options);
-          const remote = remoteOptions(options);
+          const remote = remoteOptions(options, io);
           await using first = await opened(a, remote, io);
           await using second = await opened(b, remote, io);
           const found = await diff(

@@ -29,7 +29,7 @@ export const verb: Verb = {
               wrongUse: true,
             });
           }
-          await using image = await opened(ref, remoteOptions(options), io);
+          await using image = await opened(ref, remoteOptions(options, io), io);
           if (dir === "-") {
             const told: Finding[] = [];
             const how = { platform, tell: (finding: Finding): void => void told.push(finding) };

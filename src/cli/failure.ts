@@ -45,10 +45,12 @@ export function failureOf(error: unknown, verbose: boolean, interrupted: number 
 function messageWithCauses(error: unknown): string {
   const parts: string[] = [];
   for (let e: unknown = error, depth = 0; e !== undefined && depth < 4; depth++) {
-    let message = messageOf(e);
+    let message = messageOf(e).trim();
     const code = errno(e);
     // `cannot read x: EACCES` needs no second EACCES from its cause.
     if (code !== undefined && parts.at(-1)?.endsWith(`: ${code}`)) message = message.replace(`${code}: `, "");
+    // OpenSSL's line, of which the error above it has the reason.
+    if (/^[0-9A-F]{8,}:error:/.test(message)) message = "";
     if (message !== "" && !parts.some((p) => p.includes(message))) parts.push(message);
     e = e instanceof Error ? e.cause : undefined;
   }

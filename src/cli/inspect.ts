@@ -22,7 +22,7 @@ export const verb: Verb = {
       )
       .action(
         run(async (io, ref: string, options: Options) => {
-          await using image = await opened(ref, remoteOptions(options), io);
+          await using image = await opened(ref, remoteOptions(options, io), io);
           const found = await inspect(image.store, image.wanted, io.call, options);
           io.answer(found, () => described(found));
           return 0;

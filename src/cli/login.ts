@@ -1,7 +1,7 @@
-import { type Call, collect, type Finding, ImgvolError } from "../base/index.ts";
+import type { Finding } from "../base/index.ts";
 import { type LoggedIn, login } from "../store/index.ts";
 import { addRemoteFlags, type RemoteFlags, remoteOptions } from "./opened.ts";
-import { stdin } from "./stdin.ts";
+import { passwordMissing, pipedPassword } from "./password.ts";
 import { examples, type Verb } from "./verb.ts";
 
 interface Options extends RemoteFlags {
@@ -31,17 +31,17 @@ export const verb: Verb = {
       .action(
         run(async (io, registry: string, options: Options) => {
           if (!options.passwordStdin) {
-            throw missing(`no password for ${registry}`, "give it on stdin, with --password-stdin");
+            throw passwordMissing(`no password for ${registry}`, "give it on stdin, with --password-stdin");
           }
-          const password = await typed(io.call);
+          const password = await pipedPassword(io.call);
           if (password === "") {
-            throw missing(
+            throw passwordMissing(
               `the password for ${registry} on stdin is empty`,
               "check the command before the pipe",
             );
           }
           const user = { username: options.username, password };
-          const done = await login(registry, user, remoteOptions(options), io.call);
+          const done = await login(registry, user, remoteOptions(options, io), io.call);
           io.say(
             done.asked
               ? `logged in to ${registry} as ${user.username}; the ${done.kept.replace("-", " ")} is in ${done.in}`
@@ -55,13 +55,6 @@ export const verb: Verb = {
   },
 };
 
-async function typed(call: Call): Promise<string> {
-  const bytes = await collect(stdin(call), 64 * 1024, "the password");
-  return Buffer.from(bytes)
-    .toString("utf8")
-    .replace(/\r?\n$/, "");
-}
-
 function unencrypted({ in: file, kept }: LoggedIn): Finding {
   return {
     code: "credentials-unencrypted",
@@ -72,8 +65,4 @@ function unencrypted({ in: file, kept }: LoggedIn): Finding {
       'install a credential helper and name it there: { "credsStore": "secretservice" }, or pass, osxkeychain',
     ],
   };
-}
-
-function missing(message: string, hint: string): ImgvolError {
-  return new ImgvolError("password-missing", message, { hint, wrongUse: true });
 }

@@ -21,7 +21,7 @@ export const verb: Verb = {
       .action(
         run(async (io, ref: string, path: string | undefined, options: Options) => {
           const platform = platformOf(options);
-          await using image = await opened(ref, remoteOptions(options), io);
+          await using image = await opened(ref, remoteOptions(options, io), io);
           const line = options.json ? JSON.stringify : options.long ? long : short;
           for await (const entry of ls(image.store, image.wanted, path ?? "", { platform }, io.call)) {
             await io.write(Buffer.from(`${line(entry)}\n`));

@@ -26,7 +26,7 @@ export const verb: Verb = {
       .action(
         run(async (io, ref: string, dir: string, options: Options) => {
           const platform = platformOf(options);
-          await using image = await opened(ref, remoteOptions(options), io);
+          await using image = await opened(ref, remoteOptions(options, io), io);
           const cache = await openCache();
           const { manifest: wanted } = await volumeImage(image.store, image.wanted, platform, io.call);
           await checkMountPoint(cache.path, dir, wanted, io.call);

@@ -21,7 +21,7 @@ export async function openVolumes(flags: MountFlags, io: Io): Promise<OpenVolume
     ...(flags.mount ?? []).map(parseMount),
     ...(flags.preset ?? []).map((text) => parsePreset(text)),
   ];
-  const remote = remoteOptions(flags);
+  const remote = remoteOptions(flags, io);
   const open: Opened[] = [];
   const list: VolumeMount[] = [];
   const close = async (): Promise<void> => {

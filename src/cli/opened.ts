@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
-import { ImgvolError } from "../base/index.ts";
+import { type Finding, ImgvolError } from "../base/index.ts";
 import {
   formatReference,
   type Platform,
@@ -49,11 +49,12 @@ export function platformOf(flags: VolumeFlags): Platform | undefined {
 }
 
 /** How registries are reached: the user's credentials, and the flags. One object a command, so that its stores share tokens. */
-export function remoteOptions(flags: RemoteFlags): RemoteOptions {
+export function remoteOptions(flags: RemoteFlags, io?: Io): RemoteOptions {
   return {
     credentials: dockerCredentials(),
     hosts: configuredHosts(),
     plainHttp: flags.plainHttp ?? [],
+    ...(io === undefined ? {} : { tell: (finding: Finding) => io.tell([finding]) }),
     userAgent: `imgvol/${version()}`,
   };
 }

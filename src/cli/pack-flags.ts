@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
+import { type Command, Option } from "commander";
 import { ImgvolError, messageOf } from "../base/index.ts";
-import { isObject, parsePlatform } from "../oci/index.ts";
-import type { PackOptions } from "../pack/index.ts";
-import { flagInvalid, parseSize, parseWhole } from "./flag-values.ts";
+import { formatPlatform, isObject, parsePlatform } from "../oci/index.ts";
+import { type PackOptions, PLATFORMS } from "../pack/index.ts";
+import { flagInvalid, parseSize, parseWhole, repeated } from "./flag-values.ts";
 
 /** The flags of `pack`, as commander gives them. */
 export interface PackFlags {
@@ -18,6 +19,30 @@ export interface PackFlags {
   readonly strict?: boolean;
   readonly dryRun?: boolean;
   readonly imageConfig?: string;
+}
+
+/** Declares them. */
+export function addPackFlags(command: Command): Command {
+  return command
+    .requiredOption("-t, --tag <dest>", "where the image goes; repeat for more", repeated)
+    .option("--platform <list>", "os/arch,… in one index, or none", PLATFORMS.map(formatPlatform).join(","))
+    .addOption(
+      new Option("--compress <how>", "the layer's form")
+        .choices(["auto", "gzip", "zstd", "none"])
+        .default("auto"),
+    )
+    .option("--level <n>", "of compression (default: 6; zstd 3)")
+    .option("--ignore-file <file>", "what to leave out (default: the source's own .imgvolignore)")
+    .option("--keep-modes", "keep all mode bits (default: 0644, 0755)")
+    .option("--owner <uid:gid>", "of every file (default: 0:0)")
+    .option("--follow-symlinks", "pack what symbolic links lead to")
+    .option("--annotation <k=v>", "on the manifests and the index; repeat for more", repeated)
+    .option("--image-config <file>", "JSON of what the image runs (Entrypoint, Env, User): an app's image")
+    .option("--split <size>", "several layers of at most this, for example 2GiB")
+    .option("--repository <url>", "where a preset's payload comes from")
+    .option("--strict", "publish nothing if there is a warning")
+    .option("--dry-run", "do all the work, store nothing")
+    .option("--json", "the answer as JSON");
 }
 
 /** Flags and `SOURCE_DATE_EPOCH`, as `pack` takes them. @throws ImgvolError `flag-invalid` */

@@ -1,9 +1,6 @@
-import { Option } from "commander";
 import { formatBytes, formatCount, ResourceStack } from "../base/index.ts";
-import { formatPlatform } from "../oci/index.ts";
-import { type PackOptions, PLATFORMS, pack } from "../pack/index.ts";
+import { type PackOptions, pack } from "../pack/index.ts";
 import { copy } from "../store/index.ts";
-import { repeated } from "./flag-values.ts";
 import {
   addRemoteFlags,
   byDigest,
@@ -13,7 +10,7 @@ import {
   type RemoteFlags,
   remoteOptions,
 } from "./opened.ts";
-import { type PackFlags, packOptions } from "./pack-flags.ts";
+import { addPackFlags, type PackFlags, packOptions } from "./pack-flags.ts";
 import { openSources } from "./sources.ts";
 import { examples, type Verb } from "./verb.ts";
 
@@ -24,35 +21,13 @@ interface Options extends RemoteFlags, PackFlags {
 
 export const verb: Verb = {
   define(command, run) {
-    addRemoteFlags(
-      command
-        .argument("<source[=target]...>", "folders, files, - (a tar on stdin), or preset:NAME[@VERSION]")
-        .requiredOption("-t, --tag <dest>", "where the image goes; repeat for more", repeated)
-        .option(
-          "--platform <list>",
-          "os/arch,… in one index, or none",
-          PLATFORMS.map(formatPlatform).join(","),
-        )
-        .addOption(
-          new Option("--compress <how>", "the layer's form")
-            .choices(["auto", "gzip", "zstd", "none"])
-            .default("auto"),
-        )
-        .option("--level <n>", "of compression (default: 6; zstd 3)")
-        .option("--ignore-file <file>", "what to leave out (default: the source's own .imgvolignore)")
-        .option("--keep-modes", "keep all mode bits (default: 0644, 0755)")
-        .option("--owner <uid:gid>", "of every file (default: 0:0)")
-        .option("--follow-symlinks", "pack what symbolic links lead to")
-        .option("--annotation <k=v>", "on the manifests and the index; repeat for more", repeated)
-        .option(
-          "--image-config <file>",
-          "JSON of what the image runs (Entrypoint, Env, User): an app's image",
-        )
-        .option("--split <size>", "several layers of at most this, for example 2GiB")
-        .option("--repository <url>", "where a preset's payload comes from")
-        .option("--strict", "publish nothing if there is a warning")
-        .option("--dry-run", "do all the work, store nothing")
-        .option("--json", "the answer as JSON"),
+    addPackFlags(
+      addRemoteFlags(
+        command.argument(
+          "<source[=target]...>",
+          "folders, files, - (a tar on stdin), or preset:NAME[@VERSION]",
+        ),
+      ),
     )
       .addHelpText(
         "after",
@@ -63,7 +38,7 @@ export const verb: Verb = {
       )
       .action(
         run(async (io, words: string[], options: Options) => {
-          const remote = remoteOptions(options);
+          const remote = remoteOptions(options, io);
           // All of them, before any work: the last one's mistake would be told when the others are there.
           for (const each of options.tag) destination(each);
           const how: PackOptions = await packOptions(options);

@@ -12,7 +12,7 @@ export const verb: Verb = {
       .addHelpText("after", examples("imgvol tags localhost:5001/agent", "imgvol tags oci:./layout"))
       .action(
         run(async (io, repository: string, options: RemoteFlags) => {
-          await using image = await opened(repository, remoteOptions(options), io);
+          await using image = await opened(repository, remoteOptions(options, io), io);
           const { tags } = image.store.can;
           if (tags === undefined)
             throw new StoreError("unsupported", `${image.store.origin} cannot list its tags`);

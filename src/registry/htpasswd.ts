@@ -20,7 +20,7 @@ export function parseHtpasswd(text: string, file: string): Htpasswd {
     if (line.trim() === "" || line.trimStart().startsWith("#")) continue;
     const invalid = (why: string): RegistryError =>
       new RegistryError("htpasswd-invalid", `${file}, line ${i + 1}: ${why}`, {
-        hint: "write the line with htpasswd -B: other hashes than bcrypt are too weak",
+        hint: "write the line with imgvol registry htpasswd USER, or htpasswd -B: other hashes than bcrypt are too weak",
         wrongUse: true,
       });
     const colon = line.indexOf(":");
@@ -88,7 +88,7 @@ async function load(file: string): Promise<Htpasswd> {
     text = await readFile(file, "utf8");
   } catch (cause) {
     throw new RegistryError("htpasswd-unreadable", `cannot read ${file}: ${messageOf(cause)}`, {
-      hint: "make it with htpasswd -B -c FILE USER",
+      hint: `make it with imgvol registry htpasswd USER > ${file}, or htpasswd -B -c ${file} USER`,
       cause,
       wrongUse: true,
     });

@@ -8,6 +8,7 @@ export { Gate } from "./gate.ts";
 export { collectFolder } from "./gc-folder.ts";
 export type { Collected, GcOptions, GcReport } from "./gc-report.ts";
 export { type RegistryHandler, type RegistryOptions, registryHandler } from "./handler.ts";
+export { htpasswdLine } from "./htpasswd-line.ts";
 export type { Limits } from "./limits.ts";
 export { memoryBacking } from "./memory-backing.ts";
 export type { MirrorOptions } from "./mirror.ts";

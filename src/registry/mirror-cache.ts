@@ -5,6 +5,7 @@ import type { Descriptor, Digest } from "../oci/index.ts";
 import { find } from "./ask.ts";
 import type { Backing } from "./backing.ts";
 import { RegistryError } from "./errors.ts";
+import { TagLists } from "./mirror-tag-lists.ts";
 
 export interface CacheOptions {
   /** The file that remembers; undefined for memory. */
@@ -44,6 +45,8 @@ export interface MirrorCache extends AsyncDisposable {
   makeRoom(size: number): Promise<void>;
   /** In bytes. */
   readonly size: number;
+  /** What the upstreams said of their tags. */
+  readonly tagLists: TagLists;
 }
 
 /**
@@ -83,6 +86,7 @@ async function openDatabase(path: string | undefined): Promise<DatabaseSync> {
       "CREATE TABLE IF NOT EXISTS content (repository TEXT, digest TEXT, size INTEGER NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (repository, digest)) WITHOUT ROWID",
     );
     database.exec("CREATE INDEX IF NOT EXISTS by_use ON content (used)");
+    database.exec(TagLists.schema);
     return database;
   } catch (error) {
     database.close();
@@ -92,6 +96,7 @@ async function openDatabase(path: string | undefined): Promise<DatabaseSync> {
 
 class Cache implements MirrorCache {
   size: number;
+  readonly tagLists: TagLists;
   readonly #local: Backing;
   readonly #database: DatabaseSync;
   readonly #limit: number;
@@ -121,6 +126,7 @@ class Cache implements MirrorCache {
       "UPDATE content SET used = max(used, ?) WHERE repository = ? AND digest = ?",
     );
     this.#remove = database.prepare("DELETE FROM content WHERE repository = ? AND digest = ?");
+    this.tagLists = new TagLists(database);
     this.size = this.#sum();
     this.#timer = setInterval(() => this.#write(), WRITE_EVERY);
     this.#timer.unref();

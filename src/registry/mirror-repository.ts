@@ -166,21 +166,41 @@ class Mirrored {
     }
   }
 
-  /** The upstream's tags; those that are here where it cannot be asked. */
+  /** The upstream's tags; where it cannot be asked those that it had, or at least those that are here. */
   async *tags(call: Call): AsyncIterable<string> {
     const { tags } = this.#upstream.can;
+    const { tagLists } = this.#shared.cache;
     const found: string[] = [];
     try {
       for await (const tag of tags?.list(call) ?? []) found.push(tag);
     } catch (cause) {
       const error = this.#explained(cause);
-      const local = isOutOfReach(error) ? await this.#repository() : undefined;
+      if (error instanceof StoreError && error.code === "not-found") tagLists.forget(this.#name);
+      if (!isOutOfReach(error)) throw error;
+      const what = `the list of tags of ${this.#name}`;
+      const before = tagLists.get(this.#name);
+      if (before !== undefined) {
+        this.#shared.tags.tellStale(what, messageOf(error));
+        yield* before;
+        return;
+      }
+      const local = await this.#repository();
       if (local === undefined) throw error;
-      this.#shared.tags.tellStale(`the list of tags of ${this.#name}`, messageOf(error));
+      this.#shared.tags.tellPartial(what, messageOf(error));
       yield* local.store.can.tags?.list(call) ?? [];
       return;
     }
+    this.#remember(found);
     yield* found;
+  }
+
+  #remember(tags: readonly string[]): void {
+    try {
+      this.#shared.cache.tagLists.set(this.#name, tags);
+    } catch (error) {
+      // A full disk is no reason to keep them from who asked.
+      this.#shared.lifetime.progress?.say(`the tags of ${this.#name} cannot be kept: ${messageOf(error)}`);
+    }
   }
 
   async referrers(subject: Digest): Promise<readonly Descriptor[]> {

@@ -9,6 +9,8 @@ export interface TagOptions {
   readonly staleAfter: number;
   /** Told when a client is given what the upstream could not confirm. */
   stale(what: string, why: string): void;
+  /** Told when a client is given only what of it is here. */
+  partial(what: string, why: string): void;
 }
 
 /** A tag of a mirrored repository. */
@@ -70,6 +72,11 @@ export class MirrorTags implements AsyncDisposable {
   /** A client is given what the upstream could not confirm. */
   tellStale(what: string, why: string): void {
     this.#options.stale(what, why);
+  }
+
+  /** A client is given only what of it is here. */
+  tellPartial(what: string, why: string): void {
+    this.#options.partial(what, why);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -84,6 +84,11 @@ export async function openMirror(local: Backing, options: MirrorOptions, dir?: s
         say(`${what} is served as it was: ${why}`);
         notes.getStore()?.push(`${what} may be out of date: its registry cannot be asked`);
       },
+      partial(what, why) {
+        figures.stale();
+        say(`${what} has only what is kept here: ${why}`);
+        notes.getStore()?.push(`${what} is partial: it has only what this mirror keeps`);
+      },
     }),
     lifetime,
   };

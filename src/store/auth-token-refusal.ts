@@ -16,9 +16,7 @@ export async function tokenRefusal(
   const message = `${asked.what}: ${registry}'s token server ${response.url.host} answered ${status}${told.inBrackets}`;
   if (isTemporary(status)) {
     const hint =
-      status === 429
-        ? rateHint(registry, told.retryAfter, credentials)
-        : "it has a problem of its own; try again later";
+      status === 429 ? rateHint(registry, told, credentials) : "it has a problem of its own; try again later";
     const code = status === 429 ? "rate-limited" : "registry-error";
     // As the registry's own answer: it may be waited for.
     return new Refusal(code, message, { hint, status, ...told, reauthorized: false });

@@ -8,7 +8,7 @@ import type { DeclaredHost } from "./hosts-file.ts";
 /** The PEM texts of one host. */
 export interface HostCertificates {
   readonly ca: readonly string[];
-  readonly client: readonly { readonly cert: string; readonly key: string }[];
+  readonly client: readonly { readonly cert: string; readonly key: string; readonly from: string }[];
 }
 
 /** Reads the files that a host names. @throws StoreError `hosts-invalid`, with the file's name */
@@ -54,7 +54,10 @@ async function readAuthority(path: string): Promise<string> {
   return pem;
 }
 
-async function readPair(certPath: string, keyPath: string): Promise<{ cert: string; key: string }> {
+async function readPair(
+  certPath: string,
+  keyPath: string,
+): Promise<{ cert: string; key: string; from: string }> {
   const cert = await read(certPath);
   const key = keyPath === certPath ? cert : await read(keyPath);
   const certificate = parseCertificate(cert, certPath);
@@ -65,7 +68,7 @@ async function readPair(certPath: string, keyPath: string): Promise<{ cert: stri
     throw invalid(keyPath, "it has no private key in PEM, or one with a passphrase", { cause });
   }
   if (!fits) throw invalid(keyPath, `it is not the key of ${certPath}`);
-  return { cert, key };
+  return { cert, key, from: certPath };
 }
 
 function parseCertificate(pem: string, path: string): X509Certificate {

@@ -12,7 +12,8 @@ import {
 import { isObject, type StoreCode, StoreError } from "../oci/index.ts";
 import { type Authorization, type Credentials, withoutSecrets } from "./auth-credentials.ts";
 import type { Verdict } from "./auth-verdict.ts";
-import { certificateHint } from "./hosts-hint.ts";
+import type { Endpoint } from "./hosts-endpoint.ts";
+import { certificateHint, httpsHint, protocolHint } from "./hosts-hint.ts";
 
 /** An answer of a registry that is not the one hoped for. */
 export class Refusal extends StoreError {
@@ -21,6 +22,8 @@ export class Refusal extends StoreError {
   readonly codes: readonly string[];
   /** How long the registry asks us to wait, in milliseconds. */
   readonly retryAfter: number | undefined;
+  /** Whether it is a limit on how often one may ask that is reached, and not one of another kind. */
+  readonly tooOften: boolean;
   /** Whether the same request may succeed later. */
   readonly transient: boolean;
 
@@ -33,6 +36,7 @@ export class Refusal extends StoreError {
       status: number;
       codes: readonly string[];
       retryAfter: number | undefined;
+      tooOften: boolean;
       /** Meanwhile we can offer better credentials. */
       reauthorized: boolean;
     },
@@ -41,6 +45,7 @@ export class Refusal extends StoreError {
     this.status = more.status;
     this.codes = more.codes;
     this.retryAfter = more.retryAfter;
+    this.tooOften = more.tooOften;
     this.transient = more.reauthorized || isTemporary(more.status);
   }
 }
@@ -69,10 +74,12 @@ export interface Refused {
 /** Reads a registry's answer of refusal. */
 export async function refusal(response: Response, refused: Refused): Promise<Refusal> {
   const { status } = response;
-  const { registry, what, sent, verdict, reauthorized = false } = refused;
+  const { registry, what, sent, reauthorized = false } = refused;
   const told = await readRefusal(response, (text) => withoutSecrets(text, sent?.as, sent?.header));
+  // Where nobody may change anything, it does not matter who we are.
+  const verdict = isReadOnly(status, told) ? undefined : refused.verdict;
   const message = `${what}: ${registry} answered ${status}${told.inBrackets}`;
-  const hint = verdict?.hint ?? hintFor(status, registry, told.retryAfter, sent?.as);
+  const hint = verdict?.hint ?? hintFor(response, registry, told, sent?.as);
   const code = verdict?.code ?? CODES[status] ?? "registry-error";
   return new Refusal(code, verdict === undefined ? message : `${message}: ${verdict.why}`, {
     ...(hint === undefined ? {} : { hint }),
@@ -83,25 +90,35 @@ export async function refusal(response: Response, refused: Refused): Promise<Ref
   });
 }
 
+/** Our own registry says so with a 403; distribution, also as a mirror, by not knowing the method. */
+function isReadOnly(status: number, { codes, inBrackets }: Told): boolean {
+  if (status === 405) return codes.includes("UNSUPPORTED");
+  return status === 403 && /\bread[- ]only\b|\bmirrors others\b/i.test(inBrackets);
+}
+
 function hintFor(
-  status: number,
+  { status, url }: Response,
   registry: string,
-  retryAfter: number | undefined,
+  told: Told,
   as: Credentials | undefined,
 ): string | undefined {
+  // What servers of TLS say in plain HTTP is no registry's form of an error.
+  if (status === 400 && url.protocol === "http:" && told.codes.length === 0) return httpsHint(registry);
+  if (isReadOnly(status, told))
+    return "the registry takes no changes of this kind; no login helps: push elsewhere";
   if (status === 404) return "check the name, the tag, and that you may read it";
+  if (status === 407)
+    return "the proxy wants a user and a password that it knows: user:password@ in HTTP_PROXY";
   if (status === 413) return "the registry, or a proxy before it, limits how large an upload may be";
-  if (status === 429) return rateHint(registry, retryAfter, as);
+  if (status === 429) return rateHint(registry, told, as);
   return status >= 500 ? "the registry has a problem of its own; try again later" : undefined;
 }
 
 /** Public registries let those who are logged in ask for more, and some of those who pay for all. */
-export function rateHint(
-  registry: string,
-  retryAfter: number | undefined,
-  as: Credentials | undefined,
-): string {
+export function rateHint(registry: string, told: Told, as: Credentials | undefined): string {
+  const { retryAfter, tooOften } = told;
   const wait = retryAfter === undefined ? "later" : `in ${Math.ceil(retryAfter / 1000)} s`;
+  if (!tooOften) return `try again ${wait}`;
   if (as !== undefined) return `try again ${wait}; this is the limit of the account that is logged in`;
   return `try again ${wait}, or log in for a higher limit: \`imgvol login ${registry} -u NAME --password-stdin\``;
 }
@@ -111,6 +128,8 @@ export interface Told {
   /** The server's own codes. */
   readonly codes: readonly string[];
   readonly retryAfter: number | undefined;
+  /** Whether it speaks of a limit on requests or pulls; 429 is said of other limits too. */
+  readonly tooOften: boolean;
   /** Its reasons, for a message: ` (CODE: sentence; …)`, or nothing. */
   readonly inBrackets: string;
 }
@@ -124,8 +143,15 @@ export async function readRefusal(response: Response, redact: (text: string) => 
   return {
     codes: told.map((e) => e.code),
     retryAfter: retryAfter(response.headers),
+    tooOften: limitsRate(response.headers) || told.some((e) => RATE.test(e.message)),
     inBrackets: reasons.length > 0 ? ` (${reasons.join("; ")})` : "",
   };
+}
+
+const RATE = /\brate\b|\bratelimit|\bpulls?\b/i;
+
+function limitsRate(headers: ReadonlyMap<string, string>): boolean {
+  return [...headers.keys()].some((name) => /^(?:x-|docker-)?ratelimit-/.test(name));
 }
 
 /** `100;w=21600`: Docker Hub's word for how many pulls it allows in how many seconds. */
@@ -170,14 +196,23 @@ function textOf(value: unknown, otherwise: string): string {
   return typeof value === "string" ? value : otherwise;
 }
 
+/** Whom an error of the connection is about. */
+export interface Unreached {
+  readonly registry: string;
+  readonly endpoint: Endpoint;
+  /** Whether it has ever answered in HTTP. */
+  readonly met: boolean;
+}
+
 /** Says of an error of the connection which registry it was about; any other comes back as it is. */
-export function asUnreachable(error: unknown, registry: string): unknown {
+export function asUnreachable(error: unknown, at: Unreached): unknown {
   if (!(error instanceof BaseError)) return error;
-  if (!["connection-failed", "tls-failed", "timeout"].includes(error.code)) return error;
+  if (!["connection-failed", "proxy-refused", "tls-failed", "timeout"].includes(error.code)) return error;
+  const { registry } = at;
   const plain = answeredInPlain(error);
   const hint = plain
     ? `if that is meant to be so, use \`--plain-http ${registry}\``
-    : (certificateHint(error, registry) ?? error.hint);
+    : (certificateHint(error, at.endpoint) ?? protocolHint(error, at.endpoint, at.met) ?? error.hint);
   const message = `cannot talk to ${registry}: ${error.message}`;
   const more = { ...(hint === undefined ? {} : { hint }), cause: error };
   if (error.code === "tls-failed" && !plain) return new BaseError("tls-failed", message, more);

@@ -20,6 +20,7 @@ import { type Endpoint, isPlain } from "./hosts-endpoint.ts";
 import { asUnreachable, refusal } from "./remote-errors.ts";
 import type { RemoteOptions } from "./remote-options.ts";
 import { HostPatience } from "./remote-retry.ts";
+import { RegistryWarnings } from "./remote-warnings.ts";
 
 /** One request to a registry. */
 export interface Ask {
@@ -51,6 +52,7 @@ export class RemoteHost {
   readonly options: RemoteOptions;
   readonly #authenticator: Authenticator;
   readonly #network: Network | undefined;
+  readonly #warnings: RegistryWarnings | undefined;
   #peer: string | undefined;
   #met = false;
 
@@ -60,6 +62,7 @@ export class RemoteHost {
     this.endpoint = endpoint;
     this.options = options;
     this.url = new URL("/", endpoint.api);
+    if (options.tell !== undefined) this.#warnings = new RegistryWarnings(registry, options.tell);
     this.#network = own === undefined ? options.network : (options.network ?? processNetwork()).knowing(own);
     const asker: Asker = {
       registry,
@@ -71,6 +74,11 @@ export class RemoteHost {
       isPublic: () => this.#isPublic(),
     };
     this.#authenticator = new Authenticator(asker, options.credentials ?? anonymous);
+  }
+
+  /** Whether it has ever answered in HTTP. */
+  get met(): boolean {
+    return this.#met;
   }
 
   /**
@@ -92,9 +100,9 @@ export class RemoteHost {
         const cause = error instanceof BaseError ? (errno(error.cause) ?? "") : "";
         const absent = !this.#met && (cause === "ECONNREFUSED" || (garbled && cause.startsWith("HPE_")));
         garbled ||= cause.startsWith("HPE_");
-        if (absent) throw asUnreachable(error, this.registry);
+        if (absent) throw asUnreachable(error, this);
         await patience.afterFailure(error, call).catch((last: unknown) => {
-          throw asUnreachable(last, this.registry);
+          throw asUnreachable(last, this);
         });
       }
     }
@@ -147,7 +155,10 @@ export class RemoteHost {
     };
     const response = await (isStream(ask.body) ? request : requestFollowing)(asked, call);
     this.#met = true;
-    if (response.url.origin === this.url.origin) this.#peer = response.peer;
+    if (response.url.origin === this.url.origin) {
+      this.#peer = response.peer;
+      this.#warnings?.heard(response.headers);
+    }
     return response;
   }
 

@@ -1,4 +1,4 @@
-import type { Network, RetryOptions } from "../base/index.ts";
+import type { Finding, Network, RetryOptions } from "../base/index.ts";
 import type { CredentialsProvider } from "./auth-credentials.ts";
 import type { HostsProvider } from "./hosts-endpoint.ts";
 
@@ -12,6 +12,8 @@ export interface RemoteOptions {
   readonly hosts?: HostsProvider;
   /** Registries (`host` or `host:port`) that speak plain HTTP, beside those on this machine. */
   readonly plainHttp?: readonly string[];
+  /** Hears what registries want users to know: the texts of their `Warning` headers, each once. Default: nobody. */
+  readonly tell?: (finding: Finding) => void;
   /** Default `imgvol`. */
   readonly userAgent?: string;
   /** The longest wait for a registry to take or give the next bytes, in milliseconds. Default 60 s. */

@@ -53,7 +53,7 @@ export async function* readRemote(
       if (next >= d.size && next > from) return;
       const transient = error instanceof EndsShort || isTransient(error);
       await patience.afterFailure(error, call, transient).catch((last: unknown) => {
-        throw asUnreachable(last, at.host.registry);
+        throw asUnreachable(last, at.host);
       });
     }
   }

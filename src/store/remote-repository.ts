@@ -76,7 +76,7 @@ export class RemoteRepository {
         return { response, bytes: await collect(response.body, limit, what) };
       } catch (error) {
         await patience.afterFailure(error, call).catch((last: unknown) => {
-          throw asUnreachable(last, this.host.registry);
+          throw asUnreachable(last, this.host);
         });
       }
     }

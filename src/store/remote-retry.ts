@@ -46,7 +46,7 @@ export class HostPatience {
     told.set(this.#host, until);
     const { registry } = this.#host;
     const seconds = `${Math.ceil(pause.wait / 1000)} s`;
-    const limited = error instanceof Refusal && error.code === "rate-limited";
+    const limited = error instanceof Refusal && error.tooOften;
     const more = limited ? " (its rate limit; who is logged in may ask more often)" : "";
     if (pause.asked !== undefined) call.progress.say(`${registry} asks to wait ${seconds}${more}`);
     else {

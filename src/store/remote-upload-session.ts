@@ -227,7 +227,7 @@ export class UploadSession {
 
   async #pause(patience: HostPatience, error: unknown, call: Call): Promise<void> {
     await patience.afterFailure(error, call, true).catch((last: unknown) => {
-      throw asUnreachable(last, this.#path.host.registry);
+      throw asUnreachable(last, this.#path.host);
     });
   }
 }

@@ -44,7 +44,7 @@ export class BlobUploads {
       } catch (error) {
         await this.#abandon(session.location);
         if (error instanceof BeginAgain) continue;
-        throw asUnreachable(error, host.registry);
+        throw asUnreachable(error, host);
       }
       return await this.#sweep();
     }

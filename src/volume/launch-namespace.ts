@@ -1,7 +1,7 @@
-import { access, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { access, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Call, errno, isAbort, messageOf, printable } from "../base/index.ts";
+import { type Call, errno, isAbort, makeFolder, messageOf, printable } from "../base/index.ts";
 import { runChild } from "./child.ts";
 import { splitEnvironment } from "./environment.ts";
 import { VolumeError } from "./errors.ts";
@@ -172,8 +172,8 @@ async function probeByDoing(name: string, namespaces: Namespaces, call: Call): P
   if (process.platform !== "linux") return { ok: false, why: `${name}: only Linux has mount namespaces` };
   const folder = await mkdtemp(join(tmpdir(), "imgvol-probe-"));
   try {
-    await mkdir(join(folder, "source"));
-    await writeFile(join(folder, "source", "seen"), "");
+    // Folders alone: what a kill -9 leaves of them, in the system's own place for what is temporary, holds nothing.
+    await makeFolder(join(folder, "source", "seen"));
     const mountPath = `/imgvol-probe-${process.pid}/volume`;
     const test = '[ -e "$0/seen" ] && ! echo 2>/dev/null >"$0/new"';
     const exit = await launch(

@@ -43,8 +43,8 @@ export async function unpack(
     const result = outcome(worker, ring);
     // A worker that has failed must not wait for a registry that is silent.
     result.catch((error: unknown) => failed.abort(error));
-    await feed(store, image, ring, { ...call, signal: AbortSignal.any([call.signal, failed.signal]) });
-    return await abortable(result, call.signal);
+    const signal = AbortSignal.any([call.signal, failed.signal]);
+    return await feed(store, image, ring, { ...call, signal }, () => abortable(result, call.signal));
   } catch (error) {
     throw inContext(failed.signal.aborted ? failed.signal.reason : error, `${store.origin}: `);
   } finally {
@@ -52,7 +52,14 @@ export async function unpack(
   }
 }
 
-async function feed(store: Store, image: VolumeImage, ring: RingWriter, call: Call): Promise<void> {
+/** Gives the worker all layers. What it was is told as done only where the worker's last word says so. */
+async function feed(
+  store: Store,
+  image: VolumeImage,
+  ring: RingWriter,
+  call: Call,
+  lastWord: () => Promise<Unpacked>,
+): Promise<Unpacked> {
   const total = image.layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
   const task = (call.progress ?? silent).start(`unpack ${image.manifest.slice(0, 19)}`, total);
   try {
@@ -64,7 +71,9 @@ async function feed(store: Store, image: VolumeImage, ring: RingWriter, call: Ca
       }
       await ring.end();
     }
+    const unpacked = await lastWord();
     task.done();
+    return unpacked;
   } catch (error) {
     task.failed();
     throw error;

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { collect, Network, quietCall, request, requestFollowing } from "../../src/base/index.ts";
 import { proxyAuthorization, proxyFor } from "../../src/base/proxy.ts";
+import { openRemote } from "../../src/store/index.ts";
 import { certificate, key } from "./tls-fixture.ts";
 
 const call = quietCall();
@@ -81,7 +82,8 @@ function proxy(asked: string[]): Promise<{ port: number } & AsyncDisposable> {
   });
   server.on("connect", (req, socket) => {
     asked.push(`CONNECT ${req.url} ${req.headers["proxy-authorization"]}`);
-    if (req.headers["proxy-authorization"] === undefined) {
+    // Nobody, and "me:wrong".
+    if ([undefined, "Basic bWU6d3Jvbmc="].includes(req.headers["proxy-authorization"])) {
       socket.end("HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n");
       return;
     }
@@ -126,9 +128,17 @@ test("a proxy: a tunnel for https, the whole URL for http, and a password where 
 
   using nobody = new Network({ env: { HTTPS_PROXY: `http://${at}`, SSL_CERT_FILE: file.path } });
   await assert.rejects(get(`https://${host}/`, nobody), {
-    code: "connection-failed",
-    hint: /user:password@/,
+    code: "proxy-refused",
+    hint: /^put user:password@ into/,
   });
+  asked.length = 0;
+  using wrong = new Network({ env: { HTTPS_PROXY: `http://me:wrong@${at}`, SSL_CERT_FILE: file.path } });
+  const store = openRemote({ registry: host, repository: "a/b" }, { network: wrong, retry: { delay: 1 } });
+  await assert.rejects(store.resolve("v1", call), {
+    code: "registry-unreachable",
+    hint: /^check the user and password in the proxy's URL/,
+  });
+  assert.equal(asked.length, 1, "what a proxy does not allow is not asked again");
   using gone = new Network({ env: { HTTPS_PROXY: "http://127.0.0.1:1", SSL_CERT_FILE: file.path } });
   await assert.rejects(get(`https://${host}/`, gone), {
     code: "connection-failed",

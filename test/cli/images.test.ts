@@ -129,7 +129,11 @@ const refused: readonly [
     /the ignore file/,
   ],
   [(p) => ["ls", `${p.layout}:1`], 3, /no such folder/],
-  [(p) => ["copy", `${p.layout}:1`, `${p.layout}:1@sha256:${"0".repeat(64)}`], 3, /^error/],
+  [
+    (p) => ["copy", `${p.layout}:1`, `${p.layout}:1@sha256:${"0".repeat(64)}`],
+    2,
+    /a destination has no digest/,
+  ],
   [() => ["inspect", "127.0.0.1:1/none:1"], 3, /127\.0\.0\.1:1/],
 ];
 
@@ -157,6 +161,19 @@ test("a message is short, whatever it quotes, and says a system error's code onc
     undefined,
   );
   assert.equal(failure.text, "error: cannot read x: EACCES: permission denied, scandir 'x'");
+  const line =
+    "40F7A1:error:0A000412:SSL routines:ssl3_read_bytes:sslv3 alert bad certificate:../x.c:916:SSL alert number 42\n";
+  for (const [said, text] of [
+    [line.replace("40F7A1", "40F7A1B2C3D4"), "error: refused"],
+    ["a line, and its end\n", "error: refused: a line, and its end"],
+  ] as const) {
+    const told = failureOf(
+      new ImgvolError("tls-failed", "refused", { cause: new Error(said) }),
+      false,
+      undefined,
+    );
+    assert.equal(told.text, text);
+  }
   // Of what a server said, nothing moves the cursor, not in the stack either.
   const forged = failureOf(new ImgvolError("file-unreadable", "x\u001b[2Ky"), true, undefined);
   assert.ok(!forged.text.includes("\u001b"), forged.text);

@@ -56,7 +56,7 @@ test("what images answer has the keys that the page says, and stdout has nothing
   await using _registry = await startRegistry({ host: "127.0.0.1", port: 0, dir }, quietCall());
   const answers: [verb: string, args: string[], code: number][] = [
     ["pack", [agent, "-t", `${layout}:1`], 0],
-    ["copy", [`${layout}:1`, `oci:${join(folder.path, "copy")}:1`], 0],
+    ["copy", [`${layout}:1`, `oci:${join(folder.path, "copy")}:1`, "--platform", "linux/amd64"], 0],
     ["inspect", [`${layout}:1`, "--referrers"], 0],
     ["diff", [`${layout}:1`, `${layout}:1`], 0],
     ["tags", [layout], 0],
@@ -67,9 +67,10 @@ test("what images answer has the keys that the page says, and stdout has nothing
     ["presets", [], 0],
     ["version", [], 0],
     ["registry gc", ["--dir", dir], 0],
+    ["registry htpasswd", ["ada", "--password-stdin"], 0],
   ];
   for (const [verb, args, code] of answers) {
-    const ran = await imgvol([...verb.split(" "), ...args, "--json"], { env });
+    const ran = await imgvol([...verb.split(" "), ...args, "--json"], { env, input: "secret" });
     assert.equal(ran.code, code, `${verb}: ${ran.stderr}`);
     assertKeys(verb, keysOf(ran.stdout));
   }

@@ -6,7 +6,6 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { hashSync } from "bcryptjs";
 import { temporaryFolder } from "../../src/base/index.ts";
 import { ended, imgvol, start } from "./imgvol.ts";
 
@@ -93,7 +92,9 @@ test("a name that the registry does not know: the answer says the flag, and with
 test("with --htpasswd a push needs the password, and what is said holds no secret", async () => {
   await using folder = await temporaryFolder(tmpdir(), "imgvol-serve-");
   const users = join(folder.path, "users");
-  await writeFile(users, `ada:${hashSync("hunter2", 4)}\n`);
+  const line = await imgvol(["registry", "htpasswd", "ada", "--password-stdin"], { input: "hunter2\n" });
+  assert.match(line.stdout, /^ada:\$2b\$10\$[./A-Za-z0-9]{53}\n$/, line.stderr);
+  await writeFile(users, line.stdout);
   const agent = join(folder.path, "file");
   await writeFile(agent, "x");
   const { url, child, end } = await serve("--htpasswd", users, "--anonymous-pull", "--access-log");
@@ -131,6 +132,24 @@ test("the start says what it is and where clients come; the end is told", async 
     assert.equal(code, 0);
     assert.match(stderr, said);
     assert.match(stderr, /^ending: transfers on their way get 20s/m);
+  }
+});
+
+test("a line of htpasswd that cannot be, or a password that nobody gave, is wrong use", async () => {
+  const long = "x".repeat(73);
+  for (const [words, input, said] of [
+    [["ada"], "", /^error: no password: stdin is no terminal\nhint: .*--password-stdin/],
+    [["ada", "--password-stdin"], "\n", /^error: the password is empty\n/],
+    [["ada", "--password-stdin"], long, /^error: the password has more than 72 bytes\n/],
+    [["a:b", "--password-stdin"], "x", /^error: not a user's name: "a:b"\nhint: /],
+    [["a b", "--password-stdin"], "x", /^error: not a user's name: /],
+    [["#a", "--password-stdin"], "x", /^error: not a user's name: /],
+    [["", "--password-stdin"], "x", /^error: not a user's name: /],
+  ] as const) {
+    const { code, stdout, stderr } = await imgvol(["registry", "htpasswd", ...words], { input });
+    assert.deepEqual([code, stdout], [2, ""], stderr);
+    assert.match(stderr, said);
+    assert.ok(!stderr.includes(long));
   }
 });
 

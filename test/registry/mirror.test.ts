@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { collect, fromBytes, request } from "../../src/base/index.ts";
 import { type Descriptor, MediaType, type Store } from "../../src/oci/index.ts";
+import { TagLists } from "../../src/registry/mirror-tag-lists.ts";
 import { codeOf, gather, layerOf, putImage, someBytes } from "../contract/store.ts";
 import { peer, reply } from "../store/remote-peer.ts";
 import { call, folder, type Watched, watched } from "./mirror-fixture.ts";
@@ -111,6 +112,7 @@ test("nothing can be pushed to a mirror or deleted from it", async () => {
   const bytes = someBytes(100);
   assert.equal(await codeOf(store.put(layerOf(bytes), fromBytes(bytes), call)), "denied");
   assert.equal(await codeOf(store.tag("v2", d, call)), "denied");
+  await assert.rejects(store.tag("v2", d, call), { hint: /no login helps/ });
   assert.equal(await codeOf(Promise.resolve(store.can.delete?.delete(d, call))), "denied");
   assert.equal(await codeOf(upstream.open("team/app").resolve("v2", call)), "not-found");
 });
@@ -164,6 +166,65 @@ test("an upstream that is down: what is here is served, with a warning; after a 
   await using plain = await watched({ dir: at.dir });
   const name = `${upstream.host.replace(":", "_")}/team/app`;
   assert.equal((await plain.open(name).resolve("v1", call)).digest, d.digest);
+});
+
+test("the tags of an upstream that is down: all that it had, after a restart too; else what is here, and it says so", async () => {
+  await using at = await folder();
+  const upstream = await watched();
+  await pushed(upstream, "team/app", "v1");
+  await pushed(upstream, "team/app", "v2", 2);
+  await pushed(upstream, "team/other", "v1", 3);
+  await pushed(upstream, "team/other", "v2", 4);
+  const options = { dir: at.dir, mirror: { upstreams: [upstream.host], freshFor: 0 } };
+  const path = (name: string, query = ""): string => `/v2/team/${name}/tags/list${query}`;
+  const tagsOf = ({ body }: { body: string }): unknown => JSON.parse(body).tags;
+  {
+    await using mirror = await watched(options);
+    for (const name of ["app", "other"]) await mirror.open(`team/${name}`).resolve("v1", call);
+    const all = await ask(mirror, path("app"));
+    assert.deepEqual([tagsOf(all), all.headers.get("warning")], [["v1", "v2"], undefined]);
+    // What it gave last counts.
+    await pushed(upstream, "team/app", "v3", 5);
+    await ask(mirror, path("app", "?n=1"));
+  }
+  await upstream[Symbol.asyncDispose]();
+  await using again = await watched(options);
+  const app = await ask(again, path("app"));
+  assert.deepEqual(tagsOf(app), ["v1", "v2", "v3"]);
+  assert.match(app.headers.get("warning") ?? "", /^299 - "the list of tags of \S+app may be out of date/);
+  assert.deepEqual(tagsOf(await ask(again, path("app", "?n=1&last=v1"))), ["v2"]);
+  const other = await ask(again, path("other"));
+  assert.deepEqual(tagsOf(other), ["v1"]);
+  assert.match(other.headers.get("warning") ?? "", /^299 - "the list of tags of \S+other is partial/);
+  assert.ok(again.said.some((s) => /other has only what is kept here: /.test(s)));
+  assert.equal((await ask(again, path("never"))).status, 502);
+});
+
+test("the lists of tags that a mirror keeps are bounded: the oldest goes, the longest does not come", async () => {
+  const { DatabaseSync } = await import("node:sqlite");
+  const database = new DatabaseSync(":memory:");
+  database.exec(TagLists.schema);
+  const size = 1 + "v1\nv2".length;
+  const lists = new TagLists(database, 2 * size);
+  for (const name of ["a", "b"]) lists.set(name, ["v1", "v2"]);
+  lists.set("a", ["v1", "v2"]);
+  lists.set("c", ["v1", "v2"]);
+  assert.deepEqual(
+    ["a", "b", "c"].map((name) => lists.get(name)?.length),
+    [undefined, 2, 2],
+  );
+  lists.set("b", []);
+  assert.deepEqual(lists.get("b"), []);
+  lists.set("c", Array(200_000).fill("v10000"));
+  assert.equal(lists.get("c"), undefined);
+  // The limit is kept after a restart, too.
+  const reopened = new TagLists(database, 2 * size);
+  for (const name of ["d", "e", "f"]) reopened.set(name, ["v1", "v2"]);
+  assert.deepEqual(
+    ["b", "d", "e", "f"].map((name) => reopened.get(name)?.length),
+    [undefined, undefined, 2, 2],
+  );
+  database.close();
 });
 
 test("ranges: of what is here, and of what is not", async () => {

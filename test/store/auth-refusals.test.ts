@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { collect, quietCall } from "../../src/base/index.ts";
+import { collect, fromBytes, quietCall } from "../../src/base/index.ts";
 import type { StoreError } from "../../src/oci/index.ts";
 import type { Credentials } from "../../src/store/index.ts";
 import { imgvol } from "../cli/imgvol.ts";
@@ -142,15 +142,24 @@ for (const [name, credentials, answers, code, message] of failures) {
 }
 
 test("a rate limit tells nobody to log in, and somebody whose limit it is", async () => {
-  for (const [credentials, hint] of [
-    [undefined, /log in for a higher limit: `imgvol login/],
-    [user, /limit of the account/],
+  const wait = { "retry-after": "7200" };
+  const pulls = "you have reached your pull rate limit";
+  for (const [credentials, headers, said, hint] of [
+    [undefined, wait, pulls, /log in for a higher limit: `imgvol login/],
+    [undefined, { ...wait, "ratelimit-limit": "100;w=21600" }, "no", /log in for a higher limit/],
+    [user, wait, pulls, /limit of the account/],
+    // A limit of another kind: who is logged in has the same.
+    [undefined, wait, "too many uploads are under way", /^try again in 7200 s$/],
+    [user, wait, "too many uploads are under way", /^try again in 7200 s$/],
   ] as const) {
     await using registry = await tokenRegistry({
-      use: (_t, _s, r) => reply(r, 429, { "retry-after": "7200" }, '{"errors":[{"code":"TOOMANYREQUESTS"}]}'),
+      use(_t, _s, r) {
+        for (const [name, value] of Object.entries(headers)) r.setHeader(name, value);
+        refuse(r, 429, "TOOMANYREQUESTS", said);
+      },
     });
     await using store = registry.open({ credentials: knows(credentials) });
-    await assert.rejects(store.has(d, call), (error: StoreError) => {
+    await assert.rejects(collect(store.read(d, call), 100, "it"), (error: StoreError) => {
       assert.equal(error.code, "rate-limited");
       assert.match(error.hint ?? "", hint);
       return true;
@@ -169,4 +178,26 @@ test("a verb that is not let in ends, with nothing that keeps its process", asyn
   const ran = await imgvol(["tags", `${registry.host}/a/b`], { env });
   assert.match(ran.stderr, /no credentials for 127/);
   assert.equal(ran.code, 3);
+});
+
+test("where nobody may push, no login is told of; elsewhere it is", async () => {
+  for (const [status, code, message, helps] of [
+    [403, "DENIED", "this registry is read-only", false],
+    [403, "DENIED", "this registry mirrors others: push there", false],
+    [405, "UNSUPPORTED", "The operation is unsupported.", false],
+    [403, "DENIED", "requested access to the resource is denied", true],
+  ] as const) {
+    for (const credentials of [undefined, user]) {
+      await using registry = await tokenRegistry({
+        token: (_n, _s, r) => reply(r, 200, {}, JSON.stringify({ token: "t", expires_in: 300 })),
+        use: (_t, _s, r) => refuse(r, status, code, message),
+      });
+      await using store = registry.open({ credentials: knows(credentials) });
+      await assert.rejects(store.put(d, fromBytes(Buffer.from("x")), call), (error: StoreError) => {
+        assert.equal(/no login helps/.test(error.hint ?? ""), !helps, `${error.message}\n${error.hint}`);
+        assert.equal(/no credentials|was accepted/.test(error.message), helps, error.message);
+        return true;
+      });
+    }
+  }
 });

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
+import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -7,6 +9,7 @@ import { Network, quietCall, temporaryFolder } from "../../src/base/index.ts";
 import { startRegistry } from "../../src/registry/index.ts";
 import { configuredHosts, login, openRemote, type RemoteOptions } from "../../src/store/index.ts";
 import { authority, client, server } from "../base/tls-authority.ts";
+import { certificate, key } from "../base/tls-fixture.ts";
 import { putImage } from "../contract/store.ts";
 import { peer, reply } from "./remote-peer.ts";
 
@@ -61,10 +64,36 @@ test("a registry behind TLS with an authority of its own, that wants client cert
     // Not every version of Node.js says why it hangs up.
     [{ "ca.crt": authority }, /^(?:tls-failed|registry-unreachable)$/, /client certificate/],
     [{ "ca.crt": client.cert }, /^tls-failed$/, /ca\.crt/],
+    [
+      { "ca.crt": authority, "client.cert": certificate, "client.key": key },
+      /^(?:tls-failed|registry-unreachable)$/,
+      /^(?:check|it may have refused the client certificate) \/.*\/client\.cert: another may be wanted/,
+    ],
+    [
+      {},
+      /^registry-unreachable$/,
+      /^if it speaks HTTPS, write server = "https:\/\/localhost:\d+" into .*hosts\.toml/,
+    ],
   ];
   for (const [some, code, hint] of failures) {
     await assert.rejects((await open(some)).resolve("v1", call), { code, hint });
   }
+});
+
+test("a registry on this machine that answers plain HTTP as servers of TLS do is told how to be reached", async () => {
+  const alert = net.createServer((socket) =>
+    socket.end(Buffer.from([0x15, 3, 1, 0, 2, 2, 70])).on("error", () => {}),
+  );
+  alert.listen(0, "127.0.0.1");
+  await once(alert, "listening");
+  const port = (alert.address() as net.AddressInfo).port;
+  const words = "Client sent an HTTP request to an HTTPS server.\n";
+  await using go = await peer((_seen, response) => reply(response, 400, {}, words));
+  for (const host of [`127.0.0.1:${port}`, go.host]) {
+    const store = openRemote({ registry: host, repository: "a/b" }, go.options);
+    await assert.rejects(store.resolve("v1", call), { hint: /^if it speaks HTTPS, write server = / }, host);
+  }
+  alert.close();
 });
 
 test("a login is for the registry itself, with its certificates, whatever mirrors stand before it", async () => {

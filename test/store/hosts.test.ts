@@ -237,7 +237,9 @@ test("docker's files: .crt are authorities, .cert with .key are the client's; a 
   const [itself] = (await at.of("localhost:5000")) ?? [];
   assert.equal(itself?.api.href, "https://localhost:5000/v2/");
   assert.deepEqual(itself?.own?.ca, [authority]);
-  assert.deepEqual(itself?.own?.client, [client]);
+  const [shown] = itself?.own?.client ?? [];
+  assert.match(shown?.from ?? "", /certs\.d\/localhost:5000\/client\.cert$/);
+  assert.deepEqual({ cert: shown?.cert, key: shown?.key }, client);
   assert.equal((await at.of("localhost:5000", true))?.[0]?.api.protocol, "http:");
 });
 

@@ -181,7 +181,7 @@ test("read: where a registry knows no ranges, no more is fetched again than is w
 test("read: users are told which registry asks them to wait, once for all that wait", async () => {
   const said: string[] = [];
   const gone = new AbortController();
-  await using registry = await peer(status(429, { "retry-after": "30" }));
+  await using registry = await peer(status(429, { "retry-after": "30", "ratelimit-limit": "100;w=21600" }));
   const progress = {
     ...silent,
     say(sentence: string) {

@@ -4,7 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { type Call, ImgvolError, isAbort, quietCall, removeTree } from "../../src/base/index.ts";
+import {
+  type Call,
+  ImgvolError,
+  isAbort,
+  type Progress,
+  quietCall,
+  removeTree,
+} from "../../src/base/index.ts";
 import { MediaType, type Store } from "../../src/oci/index.ts";
 import { memoryStore } from "../../src/store/index.ts";
 import { type Cache, exportTo, openCache, VolumeError } from "../../src/volume/index.ts";
@@ -398,7 +405,17 @@ test("an export names the folder that it was given, not where it unpacks", async
   const store = await imageOf([[{ path: "f", body: "x" }]]);
   const at = join(folder, "small-disk");
   const limits = { reserve: Number.MAX_SAFE_INTEGER };
-  await assert.rejects(exportTo(store, "v", at, { limits }, call), (e) => {
+  const said: string[] = [];
+  const progress: Progress = {
+    say: (sentence) => void said.push(sentence),
+    start: () => ({
+      advance() {},
+      done: () => void said.push("done"),
+      failed: () => void said.push("failed"),
+    }),
+  };
+  await assert.rejects(exportTo(store, "v", at, { limits }, { ...call, progress }), (e) => {
+    assert.deepEqual(said, ["failed"], "nothing is told as done that is refused");
     assert.ok(e instanceof ImgvolError && e.code === "disk-reserve");
     assert.ok(e.message.includes(`on the disk of ${at};`), e.message);
     assert.match(e.hint ?? "", /export to another disk/);
