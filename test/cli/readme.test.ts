@@ -15,6 +15,7 @@ const root = join(import.meta.dirname, "../..");
 /** Commands that need the network or an installation, or never end: other suites run them. */
 const ELSEWHERE = [
   /^npm /,
+  /^pass /,
   /^imgvol (?:cluster|demo|dashboard|registry (?:serve|htpasswd))\b/,
   /\bpreset:/,
   /\botel-java\b/,
