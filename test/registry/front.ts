@@ -24,8 +24,18 @@ interface Asked extends Omit<Partial<StartOptions>, "dir"> {
   readonly memory?: boolean;
 }
 
-export async function team({ users, memory = false, ...options }: Asked = {}): Promise<Team> {
+/** @throws what the registry throws that does not start; nothing is left of it then */
+export async function team(asked: Asked = {}): Promise<Team> {
   const held = new ResourceStack();
+  try {
+    return await started(asked, held);
+  } catch (error) {
+    await held[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function started({ users, memory = false, ...options }: Asked, held: ResourceStack): Promise<Team> {
   const folder = held.keep(await temporaryFolder(tmpdir(), "imgvol-team-"));
   const data = join(folder.path, "data");
   await mkdir(data);
