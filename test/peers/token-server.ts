@@ -154,6 +154,10 @@ function answer(
   request: IncomingMessage,
   form: URLSearchParams,
 ): [Asked, unknown] {
+  if (config.fail === 429) {
+    const message = "you have reached your rate of tokens";
+    throw new Refused(429, { errors: [{ code: "TOOMANYREQUESTS", message }] });
+  }
   if (config.fail !== undefined)
     throw new Refused(config.fail, { errors: [{ code: "UNAVAILABLE", message: "" }] });
   const asked = authenticate(config, request, form);
