@@ -13,6 +13,9 @@ const OWN: Readonly<Record<string, readonly UpProvider[]>> = {
   dashboard: ["kind"],
   dryRun: ["kind"],
   kubernetes: ["kind", ...recipes],
+  gateOff: ["native", "kind"],
+  publish: ["native", "kind"],
+  registryHtpasswd: ["native", "kind"],
 };
 
 /** The provider that is wanted, or the default, which is told. @throws ImgvolError `flag-invalid` */

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { readFile, realpath } from "node:fs/promises";
-import { resolve } from "node:path";
-import { type Call, removeTree } from "../base/index.ts";
+import { readdir, readFile, realpath } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { type Call, errno, removeTree } from "../base/index.ts";
 import { linkNames } from "./addresses.ts";
 import { removeCgroups } from "./cgroups.ts";
 import { lockClusters } from "./clusters-lock.ts";
@@ -58,8 +58,41 @@ export async function removeCluster(
     await restoreSysctls(state.sysctls);
     await removeMountPoints(state.folders);
   }
-  await refuseMounts(folder.path);
-  await removeTree(folder.path);
+  await removeFolder(folder);
+}
+
+/**
+ * Removes a cluster's folder, what says what there is of it last: whoever is stopped in between leaves what `status` shows, and
+ * `down` takes away.
+ */
+async function removeFolder({ path, state }: ClusterFolder): Promise<void> {
+  await refuseMounts(path);
+  for (const name of await namesIn(path)) {
+    if (join(path, name) !== state) await removeTree(join(path, name));
+  }
+  await removeTree(path);
+}
+
+/**
+ * Removes what somebody left of a cluster whose state is gone already: nothing runs that is of it.
+ * @throws ClusterError `cluster-unknown` where there is something that no cluster has
+ */
+export async function removeRemains(folder: ClusterFolder): Promise<void> {
+  const ours = new Set(["kubeconfig", "log", "node", "pki", "ready", "registry"]);
+  const foreign = (await namesIn(folder.path)).find((name) => !ours.has(name));
+  if (foreign !== undefined) {
+    throw new ClusterError("cluster-unknown", `${folder.path} is no cluster's, and has ${foreign} in it`, {
+      hint: "take another --name, or move it away",
+    });
+  }
+  await removeFolder(folder);
+}
+
+async function namesIn(path: string): Promise<string[]> {
+  return await readdir(path).catch((error: unknown) => {
+    if (errno(error) === "ENOENT") return [];
+    throw error;
+  });
 }
 
 /** The node's mounts are in its own namespace. Should one be seen here, then what it shows must not be deleted. */

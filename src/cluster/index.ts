@@ -5,6 +5,7 @@ export { kindDown } from "./kind-down.ts";
 export type { KindOptions } from "./kind-options.ts";
 export { type KindStatus, kindStatus } from "./kind-status.ts";
 export { type KindCluster, kindUp, kindUpScript } from "./kind-up.ts";
+export { checkMachine } from "./machine.ts";
 export { defaultProvider, type Provider, providersOf } from "./provider.ts";
 export { type Recipe, recipe, recipes } from "./recipe.ts";
 export { type ClusterStatus, clusterStatus } from "./status.ts";

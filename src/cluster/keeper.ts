@@ -9,11 +9,14 @@ import { fileURLToPath } from "node:url";
 import { messageOf, quietCall } from "../base/index.ts";
 import { addressesOf, linkNames } from "./addresses.ts";
 import { until } from "./api.ts";
+import { type ClusterCode, ClusterError } from "./errors.ts";
 import { leadPort } from "./lead-port.ts";
 import { clusterFolder, readState } from "./state.ts";
 
 /** What is told to whoever started the cluster. */
-export type Told = { readonly step: string } | { readonly failed: string };
+export type Told =
+  | { readonly step: string }
+  | { readonly failed: string; readonly code?: ClusterCode | undefined };
 
 const { IMGVOL_CLUSTER_NAME: name = "", IMGVOL_CLUSTERS: clusters } = process.env;
 const folder = clusterFolder(name, clusters);
@@ -32,7 +35,7 @@ process.on("SIGTERM", () => process.exit(0));
 try {
   await keep();
 } catch (error) {
-  tell({ failed: messageOf(error) });
+  tell({ failed: messageOf(error), code: error instanceof ClusterError ? error.code : undefined });
   process.exit(1);
 }
 
@@ -82,7 +85,7 @@ async function keep(): Promise<void> {
     .trim()
     .split("\n");
   if (ways.length > 1)
-    throw new Error(`the network of ${host} was taken by another at this moment: try again`);
+    throw new ClusterError("network-taken", `the network of ${host} was taken by another at this moment`);
 }
 
 /** unshare's child, once it is in namespaces of its own. */

@@ -5,7 +5,7 @@ import { addressesOf } from "./addresses.ts";
 import { findBinaries } from "./binaries.ts";
 import { makeCgroups } from "./cgroups.ts";
 import { lockClusters } from "./clusters-lock.ts";
-import { removeCluster } from "./down.ts";
+import { removeCluster, removeRemains } from "./down.ts";
 import { ClusterError } from "./errors.ts";
 import { writeKubeconfig } from "./kubeconfig.ts";
 import { checkMachine } from "./machine.ts";
@@ -58,7 +58,28 @@ export async function clusterUp(options: UpOptions, call: Call): Promise<Cluster
   const binaries = await findBinaries(options, call);
   await using _held = await lockClusters(clusters, call);
   await refuseThere(folder);
-  const state = await plan(name, clusters, binaries, options);
+  // Without a state nothing runs that is of it: what is there is what somebody left half removed.
+  await removeRemains(folder);
+  for (let tries = 1; ; tries++) {
+    const state = await plan(name, clusters, binaries, options);
+    try {
+      return await start(folder, state, clusters, call);
+    } catch (error) {
+      // Another cluster came up at this moment, and took the network that was chosen: there are others.
+      const taken = error instanceof ClusterError && error.code === "network-taken";
+      if (!taken || tries === ATTEMPTS) throw error;
+    }
+  }
+}
+
+const ATTEMPTS = 3;
+
+async function start(
+  folder: ClusterFolder,
+  state: ClusterState,
+  clusters: string,
+  call: Call,
+): Promise<Cluster> {
   try {
     await prepare(folder, state, call);
     await startKeeper(folder, state, clusters, call);
@@ -67,7 +88,7 @@ export async function clusterUp(options: UpOptions, call: Call): Promise<Cluster
     // Who stopped it knows why it did not come up.
     if (!isAbort(error)) await keepLogs(folder).catch(() => {});
     await removeCluster(folder, state, clusters, quietCall()).catch((left: unknown) =>
-      call.progress?.say(`${messageOf(left)}: imgvol cluster down --name ${name} takes the rest away`),
+      call.progress?.say(`${messageOf(left)}: imgvol cluster down --name ${state.name} takes the rest away`),
     );
     throw error;
   }
@@ -81,7 +102,11 @@ async function refuseThere(folder: ClusterFolder): Promise<void> {
   throw new ClusterError(
     "cluster-up",
     `there is a cluster ${state.name} already${over ? ", and it is over" : ""}`,
-    { hint: `imgvol cluster status, or imgvol cluster down --name ${state.name}` },
+    {
+      hint: over
+        ? `imgvol cluster down --name ${state.name}`
+        : `export KUBECONFIG=${folder.kubeconfig}, or imgvol cluster down --name ${state.name}`,
+    },
   );
 }
 

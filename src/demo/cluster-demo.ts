@@ -13,7 +13,7 @@ import {
   request,
   temporaryFolder,
 } from "../base/index.ts";
-import { type Cluster, clusterDown, clusterUp } from "../cluster/index.ts";
+import { type Cluster, checkMachine, clusterDown, clusterUp } from "../cluster/index.ts";
 import { dashboardClient } from "../telemetry/index.ts";
 import { defaultCacheFolder } from "../volume/index.ts";
 import { latestTrace } from "./arrived.ts";
@@ -60,6 +60,7 @@ export async function runClusterDemo(options: ClusterDemoOptions, call: Call): P
 async function steps(options: ClusterDemoOptions, held: ResourceStack, call: Call): Promise<DemoResult> {
   const { on, env = process.env, cache = defaultCacheFolder() } = options;
   on.note("demo spring, on a cluster of this machine");
+  await checkMachine();
   const { path: work } = held.keep(await temporaryFolder(tmpdir(), "imgvol-demo-"));
   const home = join(work, "app");
   await copyExample("spring", home, on, call);
@@ -115,6 +116,7 @@ async function ownCluster(
     "up",
     "--name",
     name,
+    ...["--api-port", "0", "--registry-port", "0"],
     "--publish",
     `0:${HELLO.nodePort}`,
     "--publish",

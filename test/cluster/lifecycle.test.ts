@@ -31,6 +31,34 @@ test("three times up and down: the machine is as it was", async () => {
   }
 });
 
+test("what a down left that was stopped, another up clears away; what is no cluster's it leaves alone", async () => {
+  const before = await lookAtMachine();
+  const remains = join(clusters, "remains");
+  await mkdir(join(remains, "node", "etcd"), { recursive: true });
+  await writeFile(join(remains, "node", "etcd", "old"), "");
+  await clusterUp(options("remains"), call);
+  assert.equal(await exists(join(remains, "node", "etcd", "old")), false);
+  await clusterDown({ name: "remains", clusters }, call);
+  await mkdir(remains);
+  await writeFile(join(remains, "mine"), "");
+  await assert.rejects(clusterUp(options("remains"), call), { code: "cluster-unknown" });
+  assert.ok(await exists(join(remains, "mine")));
+  await rm(remains, { recursive: true });
+  assert.deepEqual(await lookAtMachine(), before);
+});
+
+test("two clusters that come up at the same moment take networks of their own", async () => {
+  const before = await lookAtMachine();
+  const elsewhere = join(clusters, "elsewhere");
+  const other = { ...options("twin"), clusters: elsewhere };
+  const [one, two] = await Promise.all([clusterUp(options("twin"), call), clusterUp(other, call)]);
+  assert.notEqual(one.node, two.node);
+  await clusterDown({ name: "twin", clusters }, call);
+  await clusterDown({ name: "twin", clusters: elsewhere }, call);
+  await rm(elsewhere, { recursive: true });
+  assert.deepEqual(await lookAtMachine(), before);
+});
+
 test("two clusters at a time know nothing of each other, and the settings of the machine stay until the last is down", async () => {
   const before = await lookAtMachine();
   const [one, two] = [await clusterUp(options("one"), call), await clusterUp(options("two"), call)];

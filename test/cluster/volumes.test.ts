@@ -45,6 +45,8 @@ async function pulls(repository: string): Promise<number> {
   const lines = log
     .trimEnd()
     .split("\n")
+    // Beside exchanges, which are JSON, there is what its operator should know.
+    .filter((line) => line.startsWith("{"))
     .map((line) => JSON.parse(line));
   return lines.filter(
     (l) => l.method === "GET" && l.status === 200 && l.path.startsWith(`/v2/${repository}/`),
