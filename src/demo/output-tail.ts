@@ -1,9 +1,13 @@
 import { StringDecoder } from "node:string_decoder";
+import { stripVTControlCharacters } from "node:util";
 
 const LINES = 40;
 const LONGEST = 2000;
 
-/** The last lines that a program wrote, over all its streams: kept to be shown where it fails. */
+/**
+ * The last lines that a program wrote, over all its streams: kept to be shown where it fails. Without its colours: some write
+ * them to whoever reads, and no terminal of theirs is here.
+ */
 export class OutputTail {
   readonly #lines: string[] = [];
   readonly #heard: (line: string) => void;
@@ -28,7 +32,8 @@ export class OutputTail {
     return this.#lines;
   }
 
-  add(line: string): void {
+  add(text: string): void {
+    const line = stripVTControlCharacters(text);
     this.#lines.push(line);
     if (this.#lines.length > LINES) this.#lines.shift();
     this.#heard(line);

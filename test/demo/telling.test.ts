@@ -53,6 +53,15 @@ test("the last lines of a program are kept, whole, whatever its chunks", () => {
   assert.equal(tail.lines.at(-1)?.length, 2000);
 });
 
+test("what a program painted is kept without its colours, and recognised", () => {
+  const heard: string[] = [];
+  const tail = new OutputTail((line) => heard.push(line));
+  tail.stream()(Buffer.from("[\u001b[1;31mERROR\u001b[m] no \u001b[36mpom.xml\u001b[0m\n"));
+  tail.add("\u001b[1mlistening on http://[::1]:80\u001b[22m");
+  assert.deepEqual(tail.lines, ["[ERROR] no pom.xml", "listening on http://[::1]:80"]);
+  assert.deepEqual(heard, tail.lines);
+});
+
 test("what has not come yet is said by name", () => {
   const service = { name: "hello", span: "GET /hello/{name}" };
   const all: ServiceTelemetry = {
