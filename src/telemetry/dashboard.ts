@@ -98,8 +98,8 @@ async function start(
       host,
       port: options.otlpGrpcPort ?? 4317,
       flag: "--otlp-grpc-port",
-      hint: () =>
-        `this port speaks OTLP/gRPC: set OTEL_EXPORTER_OTLP_PROTOCOL=grpc, or send OTLP/HTTP to ${http.url}`,
+      hint: (asked) =>
+        `this port speaks OTLP/gRPC: set OTEL_EXPORTER_OTLP_PROTOCOL=grpc, or send OTLP/HTTP to ${under(http.url, asked)}`,
     }),
   );
   const grpcUrl = new URL(http.url);
@@ -121,4 +121,11 @@ async function start(
     otlpHttp: { endpoint: endpoints.http, protocol: "http/protobuf" },
     storage,
   };
+}
+
+/** A URL of ours, by the name under which somebody reaches us: to a pod, loopback is the pod itself. */
+function under(url: string, host: string | undefined): string {
+  const seen = new URL(url);
+  if (host !== undefined) seen.hostname = host;
+  return seen.origin;
 }

@@ -9,8 +9,8 @@ import { SIGNALS, type Signal } from "./signals.ts";
 import type { Storage } from "./storage.ts";
 
 export interface GrpcOptions extends ReceiverLimits, ListenOptions {
-  /** What a sender that speaks HTTP/1 to this port is told. */
-  readonly hint: () => string;
+  /** What a sender that speaks HTTP/1 to this port is told; `host` is the name by which it came, where it says so. */
+  readonly hint: (host: string | undefined) => string;
 }
 
 export interface GrpcReceiver extends AsyncDisposable {
@@ -47,7 +47,7 @@ export async function startGrpcReceiver(
     socket.on("close", () => sockets.delete(socket));
     socket.on("error", () => socket.destroy());
     isHttp2(socket).then(
-      (yes) => (yes ? injector.injectConnection(socket) : refuseHttp1(socket, options.hint())),
+      (yes) => (yes ? injector.injectConnection(socket) : refuseHttp1(socket, options.hint)),
       () => socket.destroy(),
     );
   });

@@ -49,10 +49,18 @@ function nextBytes(socket: Socket): Promise<Buffer> {
   });
 }
 
-/** Answers an HTTP/1 request with 400 and the hint, in the encoding that its sender understands, and ends. */
-export function refuseHttp1(socket: Socket, hint: string): void {
+/** A host's name or address in a request's Host, without the port; nothing that could break out of the hint. */
+const HOST = /^host:[ \t]*([\w.-]+|\[[\da-f:.]+\])(?::\d+)?[ \t]*\r?$/im;
+
+/**
+ * Answers an HTTP/1 request with 400 and the hint, in the encoding that its sender understands, and ends.
+ *
+ * @param hintFor is told by which name the sender came, where it says so
+ */
+export function refuseHttp1(socket: Socket, hintFor: (host: string | undefined) => string): void {
   const head: unknown = socket.read();
   const text = head instanceof Buffer ? head.toString("latin1") : "";
+  const hint = hintFor(HOST.exec(text.split("\r\n\r\n", 1)[0] ?? "")?.[1]);
   const type = /^content-type:[ \t]*(application\/(?:x-protobuf|json))/im.exec(text)?.[1]?.toLowerCase();
   const body =
     type === undefined

@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { fromBinary } from "@bufbuild/protobuf";
-import { BaseError } from "../../src/base/index.ts";
+import { BaseError, quietCall } from "../../src/base/index.ts";
 import { ExportTraceServiceResponseSchema } from "../../src/telemetry/gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
-import { openStorage, startGrpcReceiver, TelemetryError } from "../../src/telemetry/index.ts";
+import { openStorage, startDashboard, startGrpcReceiver, TelemetryError } from "../../src/telemetry/index.ts";
 import { SIGNALS } from "../../src/telemetry/signals.ts";
 import { grpcSender, logs, metrics, span, T0, traces } from "./sender.ts";
 
@@ -116,6 +116,26 @@ test("what is neither is cut, whatever it sends; gRPC goes on", async () => {
   await using sender = grpcSender(receiver.port);
   await sender.send(method["traces"] ?? "", traces("a", [span(1, 1)]));
   assert.equal((await storage.stats()).spans, 1);
+});
+
+test("a sender is told where OTLP/HTTP is by the name under which it came", async () => {
+  await using dashboard = await startDashboard({ otlpGrpcPort: 0, otlpHttpPort: 0, uiPort: 0 }, quietCall());
+  const grpc = Number(new URL(dashboard.otlpGrpc.endpoint).port);
+  const http = new URL(dashboard.otlpHttp.endpoint).port;
+  const loopback = `127.0.0.1:${http}`;
+  for (const [host, told] of [
+    ["dashboard.dashboard:4317", `dashboard.dashboard:${http}`],
+    ["localhost", `localhost:${http}`],
+    ["[::1]:4317", `[::1]:${http}`],
+    ["a b", loopback],
+    ['x"\tset-cookie', loopback],
+    ["", loopback],
+  ] as const) {
+    const request = `POST /v1/traces HTTP/1.1\r\nHost: ${host}\r\n\r\nHost: body\r\n`;
+    const answer = await raw(grpc, request);
+    assert.match(answer, /^HTTP\/1\.1 400 /);
+    assert.equal(answer.split("send OTLP/HTTP to ")[1]?.trim(), `http://${told}`, host);
+  }
 });
 
 test("a port in use is named", async () => {
