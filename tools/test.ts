@@ -1,7 +1,7 @@
 // Runs a suite with node:test: `node tools/test.ts unit|peers|cluster|lifecycle|pages|browser [name-part…]`.
 // A skipped test fails the run unless test/skips.json lists its name with the reason.
 import { globSync, readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { relative, resolve } from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 
@@ -51,8 +51,22 @@ stream.on("test:pass", (test) => {
   const skipped = test.skip !== undefined || test.todo !== undefined;
   if (skipped && reasons[test.name] === undefined) unreasoned.push(test.name);
 });
-stream.compose(spec).pipe(process.stdout);
-stream.on("end", () => {
+const took = new Map<string, number>();
+stream.on("test:summary", ({ file, duration_ms }) => {
+  if (file !== undefined) took.set(relative(".", file), duration_ms / 1000);
+});
+const told = stream.compose(spec);
+told.pipe(process.stdout);
+told.on("end", () => {
+  tellSlowest();
   for (const test of unreasoned) console.error(`error: skipped without a reason in test/skips.json: ${test}`);
   if (unreasoned.length > 0) process.exitCode = 1;
 });
+
+/** Where the time goes: what a suite takes is that of a few files. */
+function tellSlowest(): void {
+  const slowest = [...took].sort(([, a], [, b]) => b - a).slice(0, 10);
+  const sum = [...took.values()].reduce((total, seconds) => total + seconds, 0);
+  console.log(`the slowest of ${took.size} files, which took ${sum.toFixed(0)} s one by one:`);
+  for (const [file, seconds] of slowest) console.log(`${seconds.toFixed(1).padStart(8)} s  ${file}`);
+}

@@ -45,9 +45,10 @@ for (const [how, grace, after] of [
     const file = join(folder.path, "said");
     const trap = grace === 1 ? "trap '' TERM" : `trap 'echo cleaned >>${file}; exit' TERM`;
     const abort = new AbortController();
-    // The child in the background has the parent's output: if it lived, the program would not be over.
+    // The child in the background has the parent's output: if it lived, the program would not be over. It speaks for itself,
+    // as a shell of its own: between its fork and its exec it still has the trap of its parent, and would outlive a TERM.
     const ran = runProgram(
-      ...sh(`${trap}; echo began >${file}; sleep 300 & echo $!; while :; do wait; done`),
+      ...sh(`${trap}; echo began >${file}; sh -c 'echo up; exec sleep 300' & while :; do wait; done`),
       { onLine: () => abort.abort(), ...(grace === undefined ? {} : { grace }) },
       quietCall(abort.signal),
     );
