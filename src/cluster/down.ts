@@ -4,18 +4,12 @@ import { join, resolve } from "node:path";
 import { type Call, errno, removeTree } from "../base/index.ts";
 import { linkNames } from "./addresses.ts";
 import { removeCgroups } from "./cgroups.ts";
-import { lockClusters } from "./clusters-lock.ts";
 import { ClusterError } from "./errors.ts";
+import { lockClusters, lockMachine } from "./locks.ts";
+import { machineStates, strike } from "./machine-clusters.ts";
 import { removeMountPoints } from "./mount-points.ts";
 import { killAll } from "./processes.ts";
-import {
-  type ClusterFolder,
-  type ClusterState,
-  clusterFolder,
-  clustersFolder,
-  listStates,
-  readState,
-} from "./state.ts";
+import { type ClusterFolder, type ClusterState, clusterFolder, clustersFolder, readState } from "./state.ts";
 import { restoreSysctls } from "./sysctls.ts";
 
 export interface DownOptions {
@@ -34,15 +28,19 @@ export interface DownOptions {
 export async function clusterDown(options: DownOptions, call: Call): Promise<boolean> {
   const clusters = resolve(options.clusters ?? clustersFolder());
   const folder = clusterFolder(options.name ?? "imgvol", clusters);
-  if ((await readState(folder)) === undefined) return false;
+  if ((await readState(folder)) === undefined) {
+    await removeTree(folder.lastLogs);
+    return false;
+  }
   await using _held = await lockClusters(clusters, call);
   const state = await readState(folder);
   if (state === undefined) return false;
   await removeCluster(folder, state, clusters, call);
+  await removeTree(folder.lastLogs);
   return true;
 }
 
-/** While the lock on all clusters is held. Its state goes last: what fails in between can be done again. */
+/** While the lock on the folder's clusters is held. Its state goes last: what fails in between can be done again. */
 export async function removeCluster(
   folder: ClusterFolder,
   state: ClusterState,
@@ -53,12 +51,18 @@ export async function removeCluster(
   // The link goes with the node's namespace, but a little later than that one's processes.
   spawnSync("ip", ["link", "delete", linkNames(state).host], { stdio: "ignore" });
   await removeCgroups(state, call);
-  const others = (await listStates(clusters)).filter((other) => other.name !== state.name);
-  if (others.length === 0) {
+  await leaveMachine(state, clusters, call);
+  await removeFolder(folder);
+}
+
+/** The last one to leave puts back what clusters change of the machine. */
+async function leaveMachine(state: ClusterState, clusters: string, call: Call): Promise<void> {
+  await using _held = await lockMachine(call);
+  if ((await machineStates(clusters)).every(({ id }) => id === state.id)) {
     await restoreSysctls(state.sysctls);
     await removeMountPoints(state.folders);
   }
-  await removeFolder(folder);
+  await strike(state);
 }
 
 /**

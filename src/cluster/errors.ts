@@ -17,8 +17,6 @@ export type ClusterCode =
   | "path-hidden"
   /** A part of the cluster ended, or did not come up. */
   | "cluster-failed"
-  /** Another cluster was faster. */
-  | "network-taken"
   | "cluster-stuck"
   | "no-engine";
 

@@ -9,14 +9,11 @@ import { fileURLToPath } from "node:url";
 import { messageOf, quietCall } from "../base/index.ts";
 import { addressesOf, linkNames } from "./addresses.ts";
 import { until } from "./api.ts";
-import { type ClusterCode, ClusterError } from "./errors.ts";
 import { leadPort } from "./lead-port.ts";
 import { clusterFolder, readState } from "./state.ts";
 
 /** What is told to whoever started the cluster. */
-export type Told =
-  | { readonly step: string }
-  | { readonly failed: string; readonly code?: ClusterCode | undefined };
+export type Told = { readonly step: string } | { readonly failed: string };
 
 const { IMGVOL_CLUSTER_NAME: name = "", IMGVOL_CLUSTERS: clusters } = process.env;
 const folder = clusterFolder(name, clusters);
@@ -35,7 +32,7 @@ process.on("SIGTERM", () => process.exit(0));
 try {
   await keep();
 } catch (error) {
-  tell({ failed: messageOf(error), code: error instanceof ClusterError ? error.code : undefined });
+  tell({ failed: messageOf(error) });
   process.exit(1);
 }
 
@@ -81,11 +78,6 @@ async function keep(): Promise<void> {
   ip("link", "add", link.host, "type", "veth", "peer", "name", link.node, "netns", String(init));
   ip("address", "add", `${host}/24`, "dev", link.host);
   ip("link", "set", link.host, "up");
-  const ways = ip("-4", "route", "show", "exact", `${host.replace(/\d+$/, "0")}/24`)
-    .trim()
-    .split("\n");
-  if (ways.length > 1)
-    throw new ClusterError("network-taken", `the network of ${host} was taken by another at this moment`);
 }
 
 /** unshare's child, once it is in namespaces of its own. */

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Source } from "../pack/index.ts";
 import { ClusterError } from "./errors.ts";
-import { freePort } from "./free-port.ts";
+import { freePort, type TakenPorts } from "./free-port.ts";
 import { PAGE } from "./kind-dashboard.ts";
 import type { KindSpec } from "./kind-files.ts";
 import { imageVolumeGate, kubernetesVersion } from "./kind-image.ts";
@@ -67,7 +67,7 @@ export function decide(options: KindOptions): Omit<KindSpec, "engine"> {
 }
 
 /** Finds the ports that were left open, and whether the others are free. @throws BaseError `port-in-use` */
-export async function withPorts(spec: KindSpec, taken: Set<number>): Promise<KindSpec> {
+export async function withPorts(spec: KindSpec, taken: TakenPorts): Promise<KindSpec> {
   const apiPort = await freePort(spec.apiPort, "--api-port", taken);
   const registryPort = await freePort(spec.registryPort, "--registry-port", taken);
   const publish: { host: number; node: number }[] = [];
@@ -79,7 +79,7 @@ export async function withPorts(spec: KindSpec, taken: Set<number>): Promise<Kin
 
 /** As {@link withPorts}, but not looking at those that are named: what holds one now may be gone when the script is run. */
 export async function withOpenPorts(spec: KindSpec): Promise<KindSpec> {
-  const taken = new Set(portsOf(spec).map(({ host }) => host));
+  const taken = takenBy([spec]);
   const open = async (port: number): Promise<number> => port || (await freePort(0, "", taken));
   const publish: { host: number; node: number }[] = [];
   for (const { host, node } of spec.publish) publish.push({ host: await open(host), node });
@@ -91,7 +91,14 @@ export async function withOpenPorts(spec: KindSpec): Promise<KindSpec> {
   };
 }
 
-/** The ports of this machine that a cluster has. */
+/** The ports of this machine that clusters have. */
+export function takenBy(specs: readonly KindSpec[]): TakenPorts {
+  return new Map(
+    specs.flatMap((spec) => portsOf(spec).map(({ host }) => [host, `the cluster ${spec.name}`] as const)),
+  );
+}
+
+/** Those that one has. */
 export function portsOf({ apiPort, registryPort, publish }: KindSpec): readonly Published[] {
   return [
     { host: apiPort, node: 6443, what: "api" },

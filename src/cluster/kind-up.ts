@@ -1,12 +1,11 @@
-import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { type Call, lock, makeFolder, messageOf, quietCall, removeTree } from "../base/index.ts";
+import { type Call, makeFolder, messageOf, quietCall, removeTree } from "../base/index.ts";
 import { ClusterError } from "./errors.ts";
 import { dashboardSteps, newToken, PAGE, packDashboard } from "./kind-dashboard.ts";
 import { findEngine, likelyEngine } from "./kind-engine.ts";
 import type { KindSpec } from "./kind-files.ts";
 import { lackOf } from "./kind-image.ts";
-import { decide, type KindOptions, portsOf, withOpenPorts, withPorts } from "./kind-options.ts";
+import { decide, type KindOptions, portsOf, takenBy, withOpenPorts, withPorts } from "./kind-options.ts";
 import { type KindPlan, kindPlan, kindScript, nodeName } from "./kind-plan.ts";
 import { findKind, runCommand, runSteps, succeeds } from "./kind-run.ts";
 import {
@@ -18,6 +17,7 @@ import {
   readKindState,
   writeKindState,
 } from "./kind-state.ts";
+import { lockClusters } from "./locks.ts";
 import type { Published } from "./state.ts";
 
 /** A cluster of kind's. */
@@ -53,13 +53,13 @@ export async function kindUp(options: KindOptions, call: Call): Promise<KindClus
   const wanted = { ...decided, engine };
   await findKind();
   await makeFolder(clusters, 0o700);
-  await using _held = await lock(join(clusters, ".lock"), "exclusive", call);
+  await using _held = await lockClusters(clusters, call);
   const before = await readKindState(folder);
   if (before?.whole) return await mend(folder, before, wanted, options, call);
   if (before !== undefined) await removeKind(folder, before, call);
 
-  const taken = (await listKindStates(clusters)).flatMap(({ spec }) => portsOf(spec));
-  const spec = await withPorts(wanted, new Set(taken.map(({ host }) => host)));
+  const others = await listKindStates(clusters);
+  const spec = await withPorts(wanted, takenBy(others.map((other) => other.spec)));
   const plan = kindPlan(spec, folder.kubeconfig);
   for (const container of plan.containers) await refuse(plan, spec, container, call);
   const token = spec.dashboard === undefined ? {} : { token: newToken() };

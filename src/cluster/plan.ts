@@ -1,29 +1,30 @@
 import { randomUUID } from "node:crypto";
 import { access, constants, realpath } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { BaseError, messageOf } from "../base/index.ts";
 import type { Binaries } from "./binaries.ts";
 import { ClusterError } from "./errors.ts";
 import { freeNetwork } from "./free-network.ts";
-import { freePort } from "./free-port.ts";
+import { freePort, type TakenPorts } from "./free-port.ts";
 import { missingMountPoints, OWN_FOLDERS } from "./mount-points.ts";
-import { type ClusterState, listStates, type Published } from "./state.ts";
+import type { ClusterState, Published } from "./state.ts";
 import { readSysctls } from "./sysctls.ts";
 import type { UpOptions } from "./up-options.ts";
 import { builds, CONTAINERD, KUBERNETES, programsOf } from "./versions.ts";
 
 /**
- * What the cluster is going to be, before anything of it is there; while the lock on all clusters is held.
+ * What the cluster is going to be, before anything of it is there; while the machine's lock is held.
  *
+ * @param others of this machine
  * @throws ClusterError `cluster-failed`, `path-hidden`, `file-unreadable`; BaseError `port-in-use`
  */
 export async function plan(
   name: string,
   clusters: string,
+  others: readonly ClusterState[],
   binaries: Binaries,
   options: UpOptions,
 ): Promise<ClusterState> {
-  const others = await listStates(clusters);
   const names = [...builds.flatMap(programsOf), "nft"];
   const programs = Object.fromEntries(names.map((program) => [program, binaries.path(program)]));
   const htpasswd = options.htpasswd === undefined ? undefined : await readable(resolve(options.htpasswd));
@@ -37,7 +38,7 @@ export async function plan(
     containerd: CONTAINERD,
     created: new Date().toISOString(),
     network: freeNetwork(new Set(others.map((other) => other.network))),
-    ports: await freePorts(options, new Set(others.flatMap((other) => other.ports.map((port) => port.host)))),
+    ports: await freePorts(options, portsOf(others, dirname(folder))),
     gateOff: options.gateOff ?? false,
     programs,
     cni: binaries.cni,
@@ -56,13 +57,23 @@ const NODE_PORTS: ReadonlySet<number> = new Set([
   53, 2379, 2380, 10_248, 10_249, 10_250, 10_256, 10_257, 10_259,
 ]);
 
-async function freePorts(options: UpOptions, taken: Set<number>): Promise<readonly Published[]> {
+/** @param here where clusters are kept by default: another's place is worth a word */
+function portsOf(states: readonly ClusterState[], here: string): TakenPorts {
+  const taken: TakenPorts = new Map();
+  for (const { name, folder, ports } of states) {
+    const whose = dirname(folder) === here ? `the cluster ${name}` : `the cluster ${name} in ${folder}`;
+    for (const { host } of ports) taken.set(host, whose);
+  }
+  return taken;
+}
+
+async function freePorts(options: UpOptions, taken: TakenPorts): Promise<readonly Published[]> {
   for (const [flag, port] of [
     ["--api-port", options.apiPort],
     ["--registry-port", options.registryPort],
   ] as const) {
     if (port !== undefined && NODE_PORTS.has(port)) {
-      throw new BaseError("port-in-use", `port ${port} is one that Kubernetes itself uses on the node`, {
+      throw new BaseError("port-in-use", `port ${port} is one that Kubernetes itself has on the node`, {
         hint: `choose another with ${flag} (0 takes any free one)`,
       });
     }

@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { type Call, messageOf } from "../base/index.ts";
-import { type ClusterCode, ClusterError } from "./errors.ts";
+import { ClusterError } from "./errors.ts";
 import type { Told } from "./keeper.ts";
 import { MARK } from "./processes.ts";
 import type { ClusterFolder, ClusterState } from "./state.ts";
@@ -9,7 +9,7 @@ import type { ClusterFolder, ClusterState } from "./state.ts";
 /**
  * Starts the process that the cluster hangs on, and waits until all is up. It ends itself when this process goes away before.
  *
- * @throws ClusterError `cluster-failed`, `network-taken`
+ * @throws ClusterError `cluster-failed`
  */
 export async function startKeeper(
   folder: ClusterFolder,
@@ -36,14 +36,14 @@ export async function startKeeper(
   const heard = new AbortController();
   try {
     await new Promise<void>((resolve, reject) => {
-      const fail = (why: string, code: ClusterCode = "cluster-failed"): void =>
+      const fail = (why: string): void =>
         reject(
-          new ClusterError(code, `the cluster ${state.name} did not come up: ${why}`, {
-            hint: `what its programs said is in ${folder.lastLogs}`,
+          new ClusterError("cluster-failed", `the cluster ${state.name} did not come up: ${why}`, {
+            hint: `what its programs said is in ${folder.lastLogs}; imgvol cluster down --name ${state.name} removes that`,
           }),
         );
       keeper.on("message", (told: Told) => {
-        if ("failed" in told) fail(told.failed, told.code);
+        if ("failed" in told) fail(told.failed);
         else if (told.step === "ready") resolve();
         else call.progress?.say(told.step);
       });

@@ -2,13 +2,14 @@ import { rename } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type Call, errno, isAbort, makeFolder, messageOf, quietCall, removeTree } from "../base/index.ts";
 import { addressesOf } from "./addresses.ts";
-import { findBinaries } from "./binaries.ts";
+import { type Binaries, findBinaries } from "./binaries.ts";
 import { makeCgroups } from "./cgroups.ts";
-import { lockClusters } from "./clusters-lock.ts";
 import { removeCluster, removeRemains } from "./down.ts";
 import { ClusterError } from "./errors.ts";
 import { writeKubeconfig } from "./kubeconfig.ts";
+import { lockClusters, lockMachine } from "./locks.ts";
 import { checkMachine } from "./machine.ts";
+import { enlist, machineStates, strike } from "./machine-clusters.ts";
 import { makeMountPoints } from "./mount-points.ts";
 import { writePki } from "./pki.ts";
 import { plan } from "./plan.ts";
@@ -60,19 +61,31 @@ export async function clusterUp(options: UpOptions, call: Call): Promise<Cluster
   await refuseThere(folder);
   // Without a state nothing runs that is of it: what is there is what somebody left half removed.
   await removeRemains(folder);
-  for (let tries = 1; ; tries++) {
-    const state = await plan(name, clusters, binaries, options);
-    try {
-      return await start(folder, state, clusters, call);
-    } catch (error) {
-      // Another cluster came up at this moment, and took the network that was chosen: there are others.
-      const taken = error instanceof ClusterError && error.code === "network-taken";
-      if (!taken || tries === ATTEMPTS) throw error;
-    }
-  }
+  const state = await claim(name, folder, clusters, binaries, options, call);
+  return await start(folder, state, clusters, call);
 }
 
-const ATTEMPTS = 3;
+/** Decides what the cluster is going to be, and writes it down: from then on nobody else takes its network or its ports. */
+async function claim(
+  name: string,
+  folder: ClusterFolder,
+  clusters: string,
+  binaries: Binaries,
+  options: UpOptions,
+  call: Call,
+): Promise<ClusterState> {
+  await using _held = await lockMachine(call);
+  const state = await plan(name, clusters, await machineStates(clusters), binaries, options);
+  try {
+    await enlist(state);
+    await writeState(folder, state);
+  } catch (error) {
+    await removeTree(folder.path);
+    await strike(state);
+    throw error;
+  }
+  return state;
+}
 
 async function start(
   folder: ClusterFolder,
@@ -134,7 +147,6 @@ async function keepLogs({ logs, lastLogs }: ClusterFolder): Promise<void> {
 }
 
 async function prepare(folder: ClusterFolder, state: ClusterState, call: Call): Promise<void> {
-  await writeState(folder, state);
   call.signal.throwIfAborted();
   for (const path of [folder.logs, folder.registry]) await makeFolder(path, 0o700);
   await makeMountPoints(state.folders);

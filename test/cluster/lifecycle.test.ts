@@ -1,13 +1,22 @@
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { exists, quietCall, temporaryFolder } from "../../src/base/index.ts";
-import { clusterDown, clusterStatus, clusterUp, type UpOptions } from "../../src/cluster/index.ts";
+import { exists, ImgvolError, quietCall, temporaryFolder } from "../../src/base/index.ts";
+import {
+  type Cluster,
+  ClusterError,
+  clusterDown,
+  clusterStatus,
+  clusterUp,
+  findBinaries,
+  type UpOptions,
+} from "../../src/cluster/index.ts";
+import { builds, programsOf } from "../../src/cluster/versions.ts";
 import { lookAtMachine } from "./machine.ts";
 import { programs } from "./programs.ts";
 
@@ -53,11 +62,29 @@ test("two clusters that come up at the same moment take networks of their own", 
   const other = { ...options("twin"), clusters: elsewhere };
   const [one, two] = await Promise.all([clusterUp(options("twin"), call), clusterUp(other, call)]);
   assert.notEqual(one.node, two.node);
+  // Whoever goes first, and wherever the other is kept: what both need of the machine stays until both are gone.
+  const { sysctls, folders } = await lookAtMachine();
   await clusterDown({ name: "twin", clusters }, call);
+  const left = await lookAtMachine();
+  assert.deepEqual(left.sysctls, sysctls);
+  assert.deepEqual(below("/opt", left.folders), below("/opt", folders));
+  await assert.rejects(
+    clusterUp({ ...options("third"), apiPort: portOf(two, "api") }, call),
+    new RegExp(`port \\d+ is taken already, by the cluster twin in ${elsewhere}/twin`),
+  );
   await clusterDown({ name: "twin", clusters: elsewhere }, call);
+  assert.deepEqual(await readdir(elsewhere), []);
   await rm(elsewhere, { recursive: true });
   assert.deepEqual(await lookAtMachine(), before);
 });
+
+function below(folder: string, paths: readonly string[]): readonly string[] {
+  return paths.filter((path) => path.startsWith(`${folder}/`));
+}
+
+function portOf({ ports }: Cluster, what: string): number {
+  return ports.find((port) => port.what === what)?.host ?? 0;
+}
 
 test("two clusters at a time know nothing of each other, and the settings of the machine stay until the last is down", async () => {
   const before = await lookAtMachine();
@@ -93,6 +120,31 @@ test("an up that is killed or stopped at any moment leaves nothing that down doe
   }
 });
 
+test("an up that fails leaves its programs' logs, says where, and down removes them", async () => {
+  const before = await lookAtMachine();
+  const bin = join(clusters, "failing");
+  await mkdir(join(bin, "cni"), { recursive: true });
+  const { path } = await findBinaries(programs, call);
+  for (const build of builds) {
+    for (const program of programsOf(build))
+      await symlink(path(program), join(bin, build.folder ?? "", program));
+  }
+  await symlink(path("nft"), join(bin, "nft"));
+  await rm(join(bin, "etcd"));
+  await writeFile(join(bin, "etcd"), "#!/bin/sh\necho no disk >&2\nexit 3\n", { mode: 0o755 });
+  const logs = join(clusters, "failed.log");
+  await assert.rejects(clusterUp({ ...options("failed"), bin }, call), (error: unknown) => {
+    assert.ok(error instanceof ClusterError && error.code === "cluster-failed", `${error}`);
+    assert.ok(error.hint?.includes(`${logs}; imgvol cluster down --name failed removes`), error.hint);
+    return true;
+  });
+  assert.match(await readFile(join(logs, "etcd.log"), "utf8"), /no disk/);
+  assert.equal(await clusterDown({ name: "failed", clusters }, call), false);
+  await rm(bin, { recursive: true });
+  assert.deepEqual(await readdir(clusters), []);
+  assert.deepEqual(await lookAtMachine(), before);
+});
+
 test("what is in the way is told before anything is made", async () => {
   const before = await lookAtMachine();
   const server = createServer().listen(0, "127.0.0.1");
@@ -104,25 +156,23 @@ test("what is in the way is told before anything is made", async () => {
   await writeFile(join(empty, "kubelet"), "");
   const hidden = `/run/imgvol-test-${process.pid}`;
   await writeFile(hidden, "");
-  for (const [wrong, code] of [
-    [{ apiPort: port }, "port-in-use"],
-    [{ registryPort: port }, "port-in-use"],
-    [{ apiPort: 10_250 }, "port-in-use"],
-    [
-      {
-        publish: [
-          { host: 18_080, node: 30_080 },
-          { host: 18_080, node: 30_081 },
-        ],
-      },
-      "port-in-use",
-    ],
-    [{ name: "Not A Name" }, "name-invalid"],
-    [{ htpasswd: join(clusters, "nobody") }, "file-unreadable"],
-    [{ htpasswd: hidden }, "path-hidden"],
-    [{ bin: empty }, "program-missing"],
+  const twice = { host: 18_080, node: 30_080 };
+  for (const [wrong, code, told] of [
+    [{ apiPort: port }, "port-in-use", /^port \d+ on 127\.0\.0\.1 is in use by .*\(process \d+\)$/],
+    [{ registryPort: port }, "port-in-use", /^port \d+ on 127\.0\.0\.1 is in use by/],
+    [{ apiPort: 10_250 }, "port-in-use", /^port 10250 is one that Kubernetes itself has on the node$/],
+    [{ publish: [twice, twice] }, "port-in-use", /^port 18080 is taken already, by --publish$/],
+    [{ apiPort: 18_080, publish: [twice] }, "port-in-use", /^port 18080 is taken already, by --api-port$/],
+    [{ name: "Not A Name" }, "name-invalid", /Not A Name/],
+    [{ htpasswd: join(clusters, "nobody") }, "file-unreadable", /nobody/],
+    [{ htpasswd: hidden }, "path-hidden", /is below \/run/],
+    [{ bin: empty }, "program-missing", /\/pause is not there/],
   ] as const) {
-    await assert.rejects(clusterUp({ ...options("wrong"), ...wrong }, call), { code });
+    await assert.rejects(clusterUp({ ...options("wrong"), ...wrong }, call), (error: unknown) => {
+      assert.ok(error instanceof ImgvolError && error.code === code, `${error}`);
+      assert.match(error.message, told);
+      return true;
+    });
     assert.equal(await exists(join(clusters, "wrong")), false);
   }
   server.close();

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { mkdir, readFile, realpath, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, realpath, stat, writeFile } from "node:fs/promises";
 import { isIPv4 } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { temporaryFolder } from "../../src/base/index.ts";
+import { quietCall, temporaryFolder } from "../../src/base/index.ts";
 import { addressesOf, linkNames, NETWORKS } from "../../src/cluster/addresses.ts";
-import { ClusterError, defaultProvider, providersOf } from "../../src/cluster/index.ts";
+import { ClusterError, clusterDown, defaultProvider, providersOf } from "../../src/cluster/index.ts";
 import {
   kindClustersFolder,
   kindFolder,
@@ -16,6 +16,7 @@ import {
   writeKindState,
 } from "../../src/cluster/kind-state.ts";
 import { writeKubeconfig } from "../../src/cluster/kubeconfig.ts";
+import { lockClusters } from "../../src/cluster/locks.ts";
 import { userName, users, writePki } from "../../src/cluster/pki.ts";
 import {
   type ClusterState,
@@ -105,6 +106,34 @@ test("a state is read as it was written, by its owner alone; who has which name 
   await writeFile(join(clusters.native, ".lock"), "");
   assert.deepEqual(await listStates(clusters.native), [state]);
   assert.deepEqual(await listKindStates(clusters.kind), [kind]);
+});
+
+test("down leaves no logs of an up that failed, and no lock", async () => {
+  await using clusters = await temporaryFolder(tmpdir(), "imgvol-state-");
+  await mkdir(clusterFolder("one", clusters.path).lastLogs);
+  await mkdir(clusterFolder("two", clusters.path).lastLogs);
+  assert.equal(await clusterDown({ name: "one", clusters: clusters.path }, quietCall()), false);
+  assert.deepEqual(await readdir(clusters.path), ["two.log"]);
+});
+
+test("a lock is waited for, and its file goes with the last one who holds it", async () => {
+  await using clusters = await temporaryFolder(tmpdir(), "imgvol-state-");
+  const said: string[] = [];
+  const order: string[] = [];
+  const progress = {
+    start: () => ({ advance() {}, done() {}, failed() {} }),
+    say: (text: string) => void said.push(text),
+  };
+  const first = await lockClusters(clusters.path, { ...quietCall(), progress });
+  const waiting = [1, 2].map(async () => {
+    await using _held = await lockClusters(clusters.path, { ...quietCall(), progress });
+    order.push("second");
+  });
+  order.push("first");
+  await first[Symbol.asyncDispose]();
+  await Promise.all(waiting);
+  assert.deepEqual(order, ["first", "second", "second"]);
+  assert.deepEqual(await readdir(clusters.path), []);
 });
 
 const DAMAGED: Readonly<Record<string, string>> = {

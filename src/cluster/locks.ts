@@ -1,0 +1,32 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { type Call, lockInPlace, tryLock } from "../base/index.ts";
+import { MACHINE } from "./machine-clusters.ts";
+
+/** Keeps other ups and downs of one folder's clusters away, for as long as one takes. */
+export async function lockClusters(clusters: string, call: Call): Promise<AsyncDisposable> {
+  const path = join(clusters, ".lock");
+  const free = await tryLock(path, "exclusive");
+  if (free === undefined) call.progress?.say("waiting for another imgvol cluster up or down to end");
+  await free?.[Symbol.asyncDispose]();
+  return await passingLock(path, call);
+}
+
+/**
+ * Keeps those of every folder away, for the moment in which a cluster takes what the whole machine has once, or gives it back: a
+ * network, ports, settings of the kernel. Taken after {@link lockClusters}, never before it.
+ */
+export async function lockMachine(call: Call): Promise<AsyncDisposable> {
+  return await passingLock(`${MACHINE}.lock`, call);
+}
+
+/** A lock whose file is there only while it is held. */
+async function passingLock(path: string, call: Call): Promise<AsyncDisposable> {
+  const held = await lockInPlace(path, call);
+  return {
+    async [Symbol.asyncDispose]() {
+      await rm(path, { force: true });
+      await held[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,0 +1,43 @@
+import { readdir, readlink, rm, symlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { type ClusterState, clusterFolder, listStates, readState } from "./state.ts";
+
+/**
+ * What native clusters have in common is listed here, whoever made them and wherever they are kept: `/run/imgvol-ID` leads to the
+ * folder of each. It is gone when the machine was restarted, as are the settings that they changed.
+ */
+export const MACHINE = "/run/imgvol";
+
+const LINK = new RegExp(`^${basename(MACHINE)}-([0-9a-f-]{36})$`);
+
+/**
+ * Every native cluster of this machine that is known: those of one folder, and what is listed. While the machine's lock is held:
+ * what is listed and is there no more is forgotten.
+ */
+export async function machineStates(clusters: string): Promise<readonly ClusterState[]> {
+  const found = new Map((await listStates(clusters)).map((state) => [state.id, state]));
+  for (const name of await readdir(dirname(MACHINE))) {
+    const id = LINK.exec(name)?.[1];
+    if (id === undefined || found.has(id)) continue;
+    const link = join(dirname(MACHINE), name);
+    const state = await listed(await readlink(link));
+    if (state === "damaged") continue;
+    if (state?.id === id) found.set(id, state);
+    else await rm(link);
+  }
+  return [...found.values()];
+}
+
+async function listed(folder: string): Promise<ClusterState | undefined | "damaged"> {
+  // That somebody damaged it does not say that nothing of it runs.
+  return await readState(clusterFolder(basename(folder), dirname(folder))).catch(() => "damaged");
+}
+
+/** Lists a cluster: before its state is written, since what is listed without one is forgotten. */
+export async function enlist({ id, folder }: ClusterState): Promise<void> {
+  await symlink(folder, `${MACHINE}-${id}`);
+}
+
+export async function strike({ id }: ClusterState): Promise<void> {
+  await rm(`${MACHINE}-${id}`, { force: true });
+}
