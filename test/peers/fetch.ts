@@ -1,5 +1,6 @@
 // Fetches every peer of the suites up front, so that no test's time is that of a build: `node test/peers/fetch.ts`.
 import { availableParallelism } from "node:os";
+import { chromium } from "./chromium.ts";
 import { conformance } from "./conformance.ts";
 import { containerd } from "./containerd.ts";
 import { crane } from "./crane.ts";
@@ -32,7 +33,9 @@ const peers: Peer[] = [
   podman,
   dockerRegistry,
   containerd,
+  chromium,
   nodeRelease("22.18.0"),
+  nodeRelease("20.20.0"),
 ];
 
 /** A Go build takes every core by itself: two at a time are for the waits of downloads. */

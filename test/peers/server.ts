@@ -42,8 +42,12 @@ export async function startServer(
     said += String(error);
   });
   try {
-    const port = await portOf(child, Date.now() + 30_000);
-    if (port === undefined) throw new Error(`${program} does not listen\n${said}`);
+    const port = await portOf(child, performance.now() + 30_000);
+    if (port === undefined) {
+      const ended = child.exitCode ?? child.signalCode;
+      const how = ended === null ? "does not listen after 30 s" : `ended with ${ended}`;
+      throw new Error(`${program} ${how}\n${said}`);
+    }
     return { host: `127.0.0.1:${port}`, pid: child.pid ?? 0, [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await dispose();
@@ -55,7 +59,7 @@ async function portOf(child: ChildProcess, until: number): Promise<number | unde
   while (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
     const port = await listeningPort(child.pid);
     if (port !== undefined) return port;
-    if (Date.now() > until) return undefined;
+    if (performance.now() > until) return undefined;
     await sleep(20);
   }
   return undefined;
