@@ -1,5 +1,5 @@
 import { formatBytes, formatCount } from "../base/index.ts";
-import { copy } from "../store/index.ts";
+import { copy } from "../copy/index.ts";
 import { parseCount } from "./flag-values.ts";
 import {
   addVolumeFlags,

@@ -1,5 +1,5 @@
 import type { Finding } from "../base/index.ts";
-import { type LoggedIn, login } from "../store/index.ts";
+import { type LoggedIn, login } from "../remote/index.ts";
 import { addRemoteFlags, type RemoteFlags, remoteOptions } from "./opened.ts";
 import { passwordMissing, pipedPassword } from "./password.ts";
 import { examples, type Verb } from "./verb.ts";

@@ -1,4 +1,4 @@
-import { logout } from "../store/index.ts";
+import { logout } from "../auth/index.ts";
 import { examples, type Verb } from "./verb.ts";
 
 export const verb: Verb = {

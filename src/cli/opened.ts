@@ -1,6 +1,9 @@
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
+import { dockerCredentials } from "../auth/index.ts";
 import { type Finding, ImgvolError } from "../base/index.ts";
+import { openStore } from "../copy/index.ts";
+import { configuredHosts } from "../hosts/index.ts";
 import {
   formatReference,
   type Platform,
@@ -10,13 +13,8 @@ import {
   type Store,
   wantedOf,
 } from "../oci/index.ts";
-import {
-  configuredHosts,
-  dockerCredentials,
-  openStore,
-  type RemoteOptions,
-  wantedIn,
-} from "../store/index.ts";
+import type { RemoteOptions } from "../remote/index.ts";
+import { wantedIn } from "../store/index.ts";
 import { repeated } from "./flag-values.ts";
 import type { Io } from "./io.ts";
 import { version } from "./version-number.ts";

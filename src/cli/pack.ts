@@ -1,6 +1,6 @@
 import { formatBytes, formatCount, ResourceStack } from "../base/index.ts";
+import { copy } from "../copy/index.ts";
 import { type PackOptions, pack } from "../pack/index.ts";
-import { copy } from "../store/index.ts";
 import {
   addRemoteFlags,
   byDigest,

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { Call } from "../base/index.ts";
+import { openStore } from "../copy/index.ts";
 import { parseReference } from "../oci/index.ts";
 import { pack, type Source } from "../pack/index.ts";
-import { openStore } from "../store/index.ts";
 import { json, type KindSpec } from "./kind-files.ts";
 import { kubectlIn, type Step } from "./kind-plan.ts";
 

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { type Call, runProgram } from "../base/index.ts";
+import { openStore } from "../copy/index.ts";
 import { parsePlatform, parseReference } from "../oci/index.ts";
 import { pack } from "../pack/index.ts";
-import { openStore } from "../store/index.ts";
 import { CONTAINERD_SOCKET } from "./configs.ts";
 import { ClusterError } from "./errors.ts";
 

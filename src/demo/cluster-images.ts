@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import type { Call } from "../base/index.ts";
+import { openStore } from "../copy/index.ts";
 import { parseReference } from "../oci/index.ts";
 import { pack, type Source } from "../pack/index.ts";
-import { openStore } from "../store/index.ts";
 import { APP_USER, addProgram, makeRoot } from "./app-root.ts";
 import { commandLine } from "./command-line.ts";
 import { DASHBOARD, imgvolSources } from "./dashboard-root.ts";

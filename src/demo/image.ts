@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { type Call, formatBytes } from "../base/index.ts";
+import { copy, openStore } from "../copy/index.ts";
 import { type Digest, parseReference } from "../oci/index.ts";
 import { pack, presetSource } from "../pack/index.ts";
-import { copy, openLayout, openStore } from "../store/index.ts";
+import { openLayout } from "../store/index.ts";
 import { commandLine } from "./command-line.ts";
 import type { DemoEvents } from "./events.ts";
 

@@ -1,8 +1,8 @@
 import { setTimeout } from "node:timers/promises";
 import type { Call } from "../base/index.ts";
+import { openStore } from "../copy/index.ts";
 import { parseReference, wantedOf } from "../oci/index.ts";
 import { findPreset, targetsFor } from "../preset/index.ts";
-import { openStore } from "../store/index.ts";
 import { type Cache, type Exit, runVolumes } from "../volume/index.ts";
 import type { Service } from "./app.ts";
 import { commandLine } from "./command-line.ts";

@@ -35,4 +35,5 @@ export {
   repositoryOf,
   wantedOf,
 } from "./reference.ts";
+export { asReferrer, fallbackTag, isOfType } from "./referrer.ts";
 export type { BlobMount, BlobStat, Capabilities, Deletes, Referrers, Roots, Store, Tags } from "./store.ts";

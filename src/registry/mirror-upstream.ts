@@ -1,6 +1,8 @@
+import { Refusal } from "../auth/index.ts";
 import { hostName, ImgvolError, isAbort, messageOf } from "../base/index.ts";
+import { withoutMirrors } from "../hosts/index.ts";
 import { isRepository, type Store, StoreError } from "../oci/index.ts";
-import { openRemote, Refusal, type RemoteOptions, withoutMirrors } from "../store/index.ts";
+import { openRemote, type RemoteOptions } from "../remote/index.ts";
 import { RegistryError } from "./errors.ts";
 
 /** A registry behind a mirror. */

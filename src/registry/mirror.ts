@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { join } from "node:path";
 import { type Call, type HttpHandler, type HttpRequest, quietCall, silent } from "../base/index.ts";
-import { isHub, type RemoteOptions } from "../store/index.ts";
+import { isHub } from "../hosts/index.ts";
+import type { RemoteOptions } from "../remote/index.ts";
 import { errorAnswer, failureAnswer } from "./answer.ts";
 import type { Backing } from "./backing.ts";
 import { RegistryError } from "./errors.ts";

@@ -1,8 +1,11 @@
 import { type Call, isAbort } from "../base/index.ts";
 import {
+  asReferrer,
   type Descriptor,
   type Digest,
+  fallbackTag,
   isManifestLike,
+  isOfType,
   OciError,
   parseDescriptor,
   type Store,
@@ -10,7 +13,6 @@ import {
 } from "../oci/index.ts";
 import { type LayoutIndex, nameOf, REF_NAME } from "./layout-index.ts";
 import { readManifest } from "./read-manifest.ts";
-import { asReferrer, fallbackTag, isOfType } from "./referrer.ts";
 
 /** Of manifests that are remembered, in bytes, with what each takes beside its own: what a digest says never changes. */
 const REMEMBERED = 32 * 1024 * 1024;

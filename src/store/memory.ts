@@ -1,16 +1,17 @@
 import { fromBytes } from "../base/index.ts";
 import {
+  asReferrer,
   type Descriptor,
   type Digest,
   isDigest,
   isManifestLike,
+  isOfType,
   OciError,
   parseManifestOrIndex,
   type Store,
   StoreError,
 } from "../oci/index.ts";
 import type { Medium } from "./medium.ts";
-import { asReferrer, isOfType } from "./referrer.ts";
 import { verified } from "./verified.ts";
 
 interface Held {

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { collect, Network, quietCall, request, requestFollowing } from "../../src/base/index.ts";
 import { proxyAuthorization, proxyFor } from "../../src/base/proxy.ts";
-import { openRemote } from "../../src/store/index.ts";
+import { openRemote } from "../../src/remote/index.ts";
 import { certificate, key } from "./tls-fixture.ts";
 
 const call = quietCall();

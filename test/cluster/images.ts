@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { chmod, mkdir, mkdtemp, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { dockerCredentials } from "../../src/auth/index.ts";
 import { findProgram, quietCall } from "../../src/base/index.ts";
+import { openStore } from "../../src/copy/index.ts";
 import { addProgram, makeRoot } from "../../src/demo/app-root.ts";
 import { parseReference } from "../../src/oci/index.ts";
 import { type Packed, type PackOptions, pack } from "../../src/pack/index.ts";
-import { dockerCredentials, openStore } from "../../src/store/index.ts";
 
 const call = quietCall();
 const TOOLS = [

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { quietCall, temporaryFolder } from "../../src/base/index.ts";
+import { copy, openStore } from "../../src/copy/index.ts";
 import { parseReference } from "../../src/oci/index.ts";
-import { copy, openStore } from "../../src/store/index.ts";
 import { type Container, type Pod, TestCluster } from "./cluster.ts";
 import { publish, publishTools, writeLarge, writeVolume } from "./images.ts";
 

@@ -41,7 +41,7 @@ function drawn(): Map<string, readonly string[]> {
   const [, picture = ""] = /```mermaid\n([\s\S]*?)```/.exec(read("ARCHITECTURE.md")) ?? [];
   const arrows = new Map<string, readonly string[]>();
   for (const [, from = "", label = "", to] of picture.matchAll(/^ {2}(\w+)\["(.+?)"\](?: --> (.+))?$/gm)) {
-    assert.match(label, new RegExp(`^\\d ${from}\\b`));
+    assert.match(label, new RegExp(`^\\d+ ${from}\\b`));
     arrows.set(from, to?.split(" & ") ?? []);
   }
   return arrows;

@@ -41,6 +41,9 @@ const planted: readonly [file: string, imports: string, allowed: boolean][] = [
   ["src/demo/planted.ts", "../cli/index.ts", false],
   ["src/store/planted.ts", "../base/files.ts", false], // past the index
   ["src/store/planted.ts", "../base/index.ts", true],
+  ["src/store/planted.ts", "../remote/index.ts", false], // content knows no registry
+  ["src/remote/planted.ts", "../copy/index.ts", false],
+  ["src/copy/planted.ts", "../remote/index.ts", true],
   ["src/cli/planted.ts", "../demo/index.ts", true],
 ];
 

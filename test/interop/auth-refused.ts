@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { dockerCredentials } from "../../src/auth/index.ts";
 import { Network, quietCall } from "../../src/base/index.ts";
 import type { Store, StoreError } from "../../src/oci/index.ts";
-import { dockerCredentials, openRemote } from "../../src/store/index.ts";
+import { openRemote } from "../../src/remote/index.ts";
 import { imgvol } from "../cli/imgvol.ts";
 import { putImage } from "../contract/store.ts";
 import { type AuthRegistry, assertNoSecret, type Home, spellings } from "./auth-registries.ts";

@@ -9,7 +9,7 @@ import { createZstdDecompress } from "node:zlib";
 import fc from "fast-check";
 import { quietCall, temporaryFolder } from "../../src/base/index.ts";
 import { exportTar, ls, pack } from "../../src/pack/index.ts";
-import { openRemote } from "../../src/store/index.ts";
+import { openRemote } from "../../src/remote/index.ts";
 import { crane } from "../peers/crane.ts";
 import { startDockerRegistry } from "../peers/docker-registry.ts";
 import { oras } from "../peers/oras.ts";

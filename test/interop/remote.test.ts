@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { fromBytes, Network, quietCall } from "../../src/base/index.ts";
 import { MediaType } from "../../src/oci/index.ts";
-import { openRemote } from "../../src/store/index.ts";
+import { openRemote } from "../../src/remote/index.ts";
 import { codeOf, putImage, someBytes, storeContract } from "../contract/store.ts";
 import { REGISTRIES } from "../peers/registries.ts";
 import type { RunningRegistry } from "../peers/server.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Listening, Network, quietCall, temporaryFolder } from "../../src/base/index.ts";
 import type { Store } from "../../src/oci/index.ts";
 import { type MirrorOptions, startRegistry } from "../../src/registry/index.ts";
-import { openRemote, type RemoteOptions } from "../../src/store/index.ts";
+import { openRemote, type RemoteOptions } from "../../src/remote/index.ts";
 
 export const call = quietCall();
 

@@ -3,12 +3,12 @@ import { readdir } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { Credentials } from "../../src/auth/index.ts";
 import { collect, Network, request } from "../../src/base/index.ts";
 import type { Store } from "../../src/oci/index.ts";
 import { folderBacking } from "../../src/registry/index.ts";
-import type { Credentials } from "../../src/store/index.ts";
 import { codeOf, layerOf, someBytes } from "../contract/store.ts";
-import { type Behaviour, peer, refuse, reply, type Seen } from "../store/remote-peer.ts";
+import { type Behaviour, peer, refuse, reply, type Seen } from "../remote/peer.ts";
 import { call, folder, watched } from "./mirror-fixture.ts";
 
 const bytes = someBytes(2_000_000, 7);

@@ -6,7 +6,7 @@ import { collect, fromBytes, request } from "../../src/base/index.ts";
 import { type Descriptor, MediaType, type Store } from "../../src/oci/index.ts";
 import { TagLists } from "../../src/registry/mirror-tag-lists.ts";
 import { codeOf, gather, layerOf, putImage, someBytes } from "../contract/store.ts";
-import { peer, reply } from "../store/remote-peer.ts";
+import { peer, reply } from "../remote/peer.ts";
 import { call, folder, type Watched, watched } from "./mirror-fixture.ts";
 
 async function bytesOf(store: Store, d: Descriptor): Promise<Buffer> {

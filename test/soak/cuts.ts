@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { Network, quietCall } from "../../src/base/index.ts";
 import { type Descriptor, MediaType } from "../../src/oci/index.ts";
-import { openRemote } from "../../src/store/index.ts";
+import { openRemote } from "../../src/remote/index.ts";
 import { startDistribution } from "../peers/distribution.ts";
 import { type CuttingProxy, cuttingProxy } from "./cutting-proxy.ts";
 import { ownRegistry } from "./flaky-registries.ts";

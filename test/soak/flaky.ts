@@ -11,8 +11,10 @@ import {
   quietCall,
   temporaryFolder,
 } from "../../src/base/index.ts";
+import { copy } from "../../src/copy/index.ts";
 import { type Descriptor, MediaType, type Store } from "../../src/oci/index.ts";
-import { copy, openLayout, openRemote, type RemoteOptions } from "../../src/store/index.ts";
+import { openRemote, type RemoteOptions } from "../../src/remote/index.ts";
+import { openLayout } from "../../src/store/index.ts";
 import { checkLayout, checkRepository, stillOpen } from "./flaky-check.ts";
 import { type FlakyProxy, flakyProxy } from "./flaky-proxy.ts";
 import type { FlakyRegistry } from "./flaky-registries.ts";

@@ -7,8 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fromBytes, quietCall } from "../../src/base/index.ts";
+import { copy, openStore } from "../../src/copy/index.ts";
 import { canonicalJson, digester, MediaType, parseDigest, parseReference } from "../../src/oci/index.ts";
-import { copy, memoryStore, openStore } from "../../src/store/index.ts";
+import { memoryStore } from "../../src/store/index.ts";
 import { checkArchive } from "./kill-checks.ts";
 
 const call = quietCall();

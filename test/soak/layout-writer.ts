@@ -1,8 +1,9 @@
 // The process that layout-kill.ts kills: stores images in a layout or an archive for ever, saying each tag once it is there.
 // Usage: node layout-writer.ts oci:DIR|oci-archive:FILE SEED
 import { type ByteSource, fromBytes, quietCall } from "../../src/base/index.ts";
+import { copy, openStore } from "../../src/copy/index.ts";
 import { canonicalJson, type Descriptor, MediaType, parseReference } from "../../src/oci/index.ts";
-import { copy, memoryStore, openStore } from "../../src/store/index.ts";
+import { memoryStore } from "../../src/store/index.ts";
 
 const [place = "", seed = "0"] = process.argv.slice(2);
 const call = quietCall();

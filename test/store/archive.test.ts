@@ -3,8 +3,9 @@ import { chmod, readdir, readFile, stat, symlink, writeFile } from "node:fs/prom
 import { join } from "node:path";
 import { test } from "node:test";
 import { fromBytes, quietCall } from "../../src/base/index.ts";
+import { copy } from "../../src/copy/index.ts";
 import { type Descriptor, MediaType, type Store } from "../../src/oci/index.ts";
-import { copy, memoryStore, openArchive } from "../../src/store/index.ts";
+import { memoryStore, openArchive } from "../../src/store/index.ts";
 import { codeOf, gather, putImage, someBytes, storeContract } from "../contract/store.ts";
 import { layoutPieces, newArchive, tarOf } from "./archive-file.ts";
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromBytes, quietCall } from "../../src/base/index.ts";
+import { copy } from "../../src/copy/index.ts";
 import {
   canonicalJson,
   type Descriptor,
@@ -8,7 +9,7 @@ import {
   parseReference,
   type Store,
 } from "../../src/oci/index.ts";
-import { copy, memoryStore, wantedIn } from "../../src/store/index.ts";
+import { memoryStore, wantedIn } from "../../src/store/index.ts";
 import { type Fixture, putImage } from "../contract/store.ts";
 import { newArchive } from "./archive-file.ts";
 import { newLayout } from "./layout-folder.ts";

@@ -8,9 +8,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { collect, type HttpHandler, quietCall, serve, temporaryFolder } from "../../src/base/index.ts";
+import { openStore } from "../../src/copy/index.ts";
 import { parseReference } from "../../src/oci/index.ts";
 import { memoryBacking, registryHandler } from "../../src/registry/index.ts";
-import { openStore, resolveManifest } from "../../src/store/index.ts";
+import { resolveManifest } from "../../src/store/index.ts";
 import { openCache } from "../../src/volume/index.ts";
 import { putImage, tarOf } from "./images.ts";
 

@@ -2,8 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { quietCall } from "../../src/base/index.ts";
+import { openStore } from "../../src/copy/index.ts";
 import { parseReference } from "../../src/oci/index.ts";
-import { openStore } from "../../src/store/index.ts";
 import { openCache } from "../../src/volume/index.ts";
 
 const [userAgent = "", reference = "", folder = ""] = process.argv.slice(2);

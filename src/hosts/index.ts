@@ -1,0 +1,11 @@
+export {
+  defaultEndpoint,
+  type Endpoint,
+  type HostCapability,
+  type HostsProvider,
+  HUB,
+  isHub,
+  isPlain,
+} from "./endpoint.ts";
+export { certificateHint, httpsHint, protocolHint } from "./hint.ts";
+export { configuredHosts, hostsFolders, withoutMirrors } from "./hosts.ts";
