@@ -1,6 +1,6 @@
 export { isPrivateAddress } from "./address.ts";
 export { type ByteSource, collect, fromBytes, fromFile } from "./bytes.ts";
-export { type Call, type Progress, quietCall, silent, type Task } from "./call.ts";
+export { type Call, type Progress, quietCall, silent, type Task, type Unit } from "./call.ts";
 export { CHUNK } from "./chunk.ts";
 export { type BaseCode, BaseError, errno, ImgvolError, isAbort, messageOf } from "./errors.ts";
 export {

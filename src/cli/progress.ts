@@ -1,4 +1,4 @@
-import { formatBytes, formatCount, type Progress, printable, type Task } from "../base/index.ts";
+import { formatBytes, formatCount, type Progress, printable, type Task, type Unit } from "../base/index.ts";
 
 /** Where no terminal is: one line when a task starts, one when it ends. */
 export function lineProgress(line: (text: string) => void): Progress {
@@ -8,7 +8,7 @@ export function lineProgress(line: (text: string) => void): Progress {
       const started = performance.now();
       let done = 0;
       const what = printable(name);
-      line(total === undefined || unit === "entries" ? what : `${what} (${formatBytes(total)})`);
+      line(total === undefined || isCounted({ unit }) ? what : `${what} (${formatBytes(total)})`);
       return {
         advance(by) {
           done += by;
@@ -28,7 +28,7 @@ export function lineProgress(line: (text: string) => void): Progress {
 
 interface Counted {
   readonly total: number | undefined;
-  readonly unit: "bytes" | "entries" | undefined;
+  readonly unit: Unit | undefined;
   done: number;
 }
 
@@ -95,12 +95,24 @@ function seconds(task: Live): number {
 }
 
 function amount(task: Counted): string {
-  return task.unit === "entries" ? formatCount(task.done, "entry", "entries") : formatBytes(task.done);
+  return isCounted(task) ? formatCount(task.done, ONE[task.unit], task.unit) : formatBytes(task.done);
 }
 
-/** Some tasks only begin and end: there is nothing to count, and nothing to say of it but how long it took. */
+/** Of what is counted. */
+const ONE = { entries: "entry", files: "file", packages: "package" } as const;
+
+function isCounted(
+  task: Pick<Counted, "unit">,
+): task is Pick<Counted, "unit"> & { readonly unit: keyof typeof ONE } {
+  return task.unit !== undefined && task.unit !== "bytes";
+}
+
+/**
+ * Some tasks only begin and end, and others count what may never come, or not for long: there is nothing to say of these but how
+ * long they take.
+ */
 function isUncounted(task: Counted): boolean {
-  return task.total === undefined && task.done === 0;
+  return task.done === 0 && (task.total === undefined || isCounted(task));
 }
 
 /** What came of a task, with a space behind it, or nothing. */
@@ -123,9 +135,9 @@ function liveLine(task: Live, columns: number): string {
 
 function counts(task: Live, rate: number): string[] {
   return [
-    task.total === undefined || task.unit === "entries"
+    task.total === undefined || isCounted(task)
       ? amount(task)
       : `${formatBytes(task.done)} of ${formatBytes(task.total)}`,
-    task.unit === "entries" ? `${Math.round(rate)}/s` : `${formatBytes(Math.round(rate))}/s`,
+    isCounted(task) ? `${Math.round(rate)}/s` : `${formatBytes(Math.round(rate))}/s`,
   ];
 }

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import {
   type Call,
   findProgram,
+  formatCount,
   makeFolder,
   removeTree,
   runProgram,
@@ -24,7 +25,7 @@ export const MODULES: string = fileURLToPath(new URL("./modules/", import.meta.u
 export async function buildPrograms(build: Build, into: string, call: Call): Promise<void> {
   const go = await findProgram("go");
   if (go === undefined) throw missing("go", `${build.name} ${build.version} is built with it`);
-  const task = call.progress?.start(`build ${build.name} ${build.version}`, build.size, "entries");
+  const task = call.progress?.start(`build ${build.name} ${build.version}`, build.size, "packages");
   try {
     await makeFolder(into);
     await sweep(into);
@@ -53,15 +54,20 @@ export async function buildPrograms(build: Build, into: string, call: Call): Pro
       build.as === undefined ? `${out}/` : join(out, build.as),
       ...build.packages,
     ];
+    let [compiled, fetched] = [0, 0];
     const onLine = (line: string): void => {
-      if (PACKAGE.test(line)) task?.advance(1);
+      if (MODULE.test(line)) fetched++;
+      else if (PACKAGE.test(line)) {
+        compiled++;
+        task?.advance(1);
+      }
     };
     const { code, stderr } = await runProgram(go, args, { cwd: module, env, onLine }, call);
     if (code !== 0) throw failed(build, stderr);
     for (const program of programsOf(build)) {
       await rename(join(out, program), join(into, program));
     }
-    task?.done();
+    task?.done(outcome(compiled, fetched));
   } catch (error) {
     task?.failed();
     throw error;
@@ -78,11 +84,19 @@ async function sweep(folder: string): Promise<void> {
   for (const name of await readdir(folder)) if (name.startsWith(WORK)) await removeTree(join(folder, name));
 }
 
-/** With -v, Go says a line a package that it compiles, and one a module that it fetches. */
-const PACKAGE = /^(?:go: downloading .+|[\w.-]+(?:\/[\w./~-]+)?)$/;
+/** Go says a line a module that it fetches, */
+const MODULE = /^go: downloading /;
+/** and with -v one a package that it compiles: none of what its cache has. */
+const PACKAGE = /^[\w.-]+(?:\/[\w./~-]+)?$/;
+
+function outcome(compiled: number, fetched: number): string {
+  const modules = fetched === 0 ? "" : `${formatCount(fetched, "module", "modules")} fetched, `;
+  if (compiled === 0) return `${modules}linked from Go's cache`;
+  return `${modules}${formatCount(compiled, "package", "packages")} compiled`;
+}
 
 function failed(build: Build, stderr: string): ClusterError {
-  const said = stderr.split("\n").filter((line) => line !== "" && !PACKAGE.test(line));
+  const said = stderr.split("\n").filter((line) => line !== "" && !PACKAGE.test(line) && !MODULE.test(line));
   return new ClusterError(
     "build-failed",
     `${build.name} ${build.version} could not be built: ${said.slice(-4).join("; ").slice(0, 600)}`,

@@ -32,7 +32,7 @@ export async function ownNft(folder: string, call: Call): Promise<string> {
   if (await isProgram(program)) return program;
   await using _held = await lock(`${folder}.lock`, "exclusive", call);
   if (await isProgram(program)) return program;
-  const task = call.progress?.start("fetch nftables", undefined, "entries");
+  const task = call.progress?.start("fetch nftables");
   try {
     await makeFolder(folder, 0o700);
     await using work = await temporaryFolder(folder, ".work-");

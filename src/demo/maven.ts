@@ -1,4 +1,4 @@
-import { type Call, messageOf, runProgram } from "../base/index.ts";
+import { type Call, formatCount, messageOf, runProgram } from "../base/index.ts";
 import { commandLine } from "./command-line.ts";
 import { DemoError } from "./errors.ts";
 import type { DemoEvents } from "./events.ts";
@@ -19,7 +19,7 @@ export async function mavenPackage(
 ): Promise<void> {
   const words = ["mvn", "-B", "-f", pom, "package"] as const;
   on.command(commandLine(words));
-  const task = call.progress?.start("mvn package", undefined, "entries");
+  const task = call.progress?.start("mvn package", undefined, "files");
   let fetched = 0;
   const output = new OutputTail((line) => {
     if (!/^(?:\[INFO\] )?Downloaded from /.test(line)) return;
@@ -28,7 +28,7 @@ export async function mavenPackage(
   });
   try {
     await run(words);
-    task?.done(fetched === 0 ? "built" : `${fetched} files fetched, built`);
+    task?.done(fetched === 0 ? "built" : `${formatCount(fetched, "file", "files")} fetched, built`);
   } catch (error) {
     task?.failed();
     if (error instanceof DemoError) for (const line of output.lines) on.output(line);

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { after, test } from "node:test";
 import { exists, quietCall, temporaryFolder } from "../../src/base/index.ts";
+import { lineProgress } from "../../src/cli/progress.ts";
 import { buildPrograms } from "../../src/cluster/build.ts";
 import { ClusterError, findBinaries } from "../../src/cluster/index.ts";
 import type { Build } from "../../src/cluster/versions.ts";
@@ -47,13 +48,17 @@ const PUT = `${OUT}; for p in a b; do echo $p >$out$p; chmod 755 $out$p; done`;
 test("a build gives its programs, and leaves nothing else; its packages are counted", async () => {
   const into = await withGo(`echo "go: downloading x v1" >&2; echo imgvol.invalid/a >&2; ${PUT}`);
   await mkdir(join(into, ".build-of-one-that-was-killed"));
-  const told: (number | string)[] = [];
-  const task = { advance: (n: number) => told.push(n), done: () => told.push("done"), failed() {} };
+  const told: unknown[] = [];
+  const task = {
+    advance: (n: number) => told.push(n),
+    done: (note?: string) => told.push(note),
+    failed() {},
+  };
   const progress = { start: () => task, say() {} };
   await buildPrograms(build, into, { ...quietCall(), progress });
   assert.deepEqual((await readdir(into)).sort(), ["a", "b"]);
   assert.equal(await readFile(join(into, "a"), "utf8"), "a\n");
-  assert.deepEqual(told, [1, 1, "done"]);
+  assert.deepEqual(told, [1, "1 module fetched, 1 package compiled"]);
 });
 
 test("Go works with its own settings, in a folder that goes with the build", async () => {
@@ -102,6 +107,45 @@ test("without Go, it is told before anything is made", async () => {
   const into = join(await newFolder("into"), "below");
   await assert.rejects(buildPrograms(build, into, quietCall()), code("program-missing"));
   assert.equal(await exists(into), false);
+});
+
+/** Makes whatever is asked for, in a folder or under one name, as if Go's cache had all of it. */
+const PUT_ALL = `${OUT}; shift 2
+case $out in
+  */) for package; do program=$out$(basename "$package"); : >"$program"; chmod 755 "$program"; done ;;
+  *) : >"$out"; chmod 755 "$out" ;;
+esac`;
+
+test("what is going to be built is told once, before it begins: how much, how long, and how not to", async () => {
+  await withGo(PUT_ALL);
+  const tools = process.env["PATH"]?.split(delimiter)[0] ?? "";
+  for (const tool of ["cc", "pkg-config", "nft"]) {
+    await writeFile(join(tools, tool), "#!/bin/sh\n", { mode: 0o755 });
+  }
+  const cache = await newFolder("cache");
+  const lines: string[] = [];
+  const progress = lineProgress((line) => lines.push(line.replace(/in [\d.]+ s$/, "in N s")));
+  const { path: found } = await findBinaries({ cache }, { ...quietCall(), progress });
+  const [first, ...rest] = lines;
+  const folder = join(cache, "cluster", process.arch);
+  assert.match(
+    first ?? "",
+    /^16 programs of the cluster .* up to 10 minutes .* 4\.94 GiB .* 629 MiB .*--bin/,
+  );
+  assert.ok(first?.includes(` in ${folder}; `), first);
+  assert.deepEqual(rest.slice(-2), [
+    "build kubernetes 1.36.3",
+    "build kubernetes 1.36.3: linked from Go's cache in N s",
+  ]);
+  assert.equal(rest.length, 14);
+  await rm(found("runc"));
+  lines.length = 0;
+  await findBinaries({ cache }, { ...quietCall(), progress });
+  assert.match(lines[0] ?? "", /^1 program of the cluster .* up to 1 minute on/);
+  assert.equal(lines.length, 3);
+  lines.length = 0;
+  await findBinaries({ cache }, { ...quietCall(), progress });
+  assert.deepEqual(lines, []);
 });
 
 test("a folder of the user's that lacks a program, or has one that may not be run, is not taken", async () => {
