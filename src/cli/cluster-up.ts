@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { clusterUp, kindUp, kindUpScript, type Recipe, recipe } from "../cluster/index.ts";
+import { clusterUp, kindUp, kindUpScript, type Recipe, recipe, shellEnvironment } from "../cluster/index.ts";
 import { imgvolSources } from "../demo/index.ts";
 import { defaultCacheFolder } from "../volume/index.ts";
 import { addUpFlags, sharedOptions, type UpFlags } from "./cluster-flags.ts";
@@ -28,7 +28,8 @@ export function up(command: Command, run: Run): void {
 async function upNative(flags: UpFlags, io: Io): Promise<void> {
   const options = { ...sharedOptions(flags), cache: defaultCacheFolder(), bin: flags.bin };
   const cluster = await clusterUp(options, io.call);
-  io.answer({ provider: "native", ...cluster }, () => `export KUBECONFIG=${cluster.kubeconfig}`);
+  const lines = await shellEnvironment(cluster);
+  io.answer({ provider: "native", ...cluster }, () => lines.join("\n"));
   io.say(`Kubernetes ${cluster.kubernetes}; push to ${cluster.registry}; NodePorts at ${cluster.node}`);
 }
 
@@ -41,7 +42,8 @@ async function upKind(flags: UpFlags, io: Io): Promise<void> {
     return io.answer({ provider: "kind", script }, () => script.trimEnd());
   }
   const cluster = await kindUp(options, io.call);
-  io.answer({ provider: "kind", ...cluster }, () => `export KUBECONFIG=${cluster.kubeconfig}`);
+  const lines = await shellEnvironment(cluster);
+  io.answer({ provider: "kind", ...cluster }, () => lines.join("\n"));
   io.say(`Kubernetes ${cluster.kubernetes}, containerd ${cluster.containerd}; push to ${cluster.registry}`);
   if (cluster.dashboard !== undefined) io.say(`dashboard  ${cluster.dashboard}`);
 }

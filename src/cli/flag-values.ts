@@ -61,10 +61,10 @@ export function parsePort(text: string, flag: string): number {
   throw flagInvalid(flag, text, "a port");
 }
 
-/** `PORT:NODEPORT`. @throws ImgvolError `flag-invalid` */
+/** `PORT:NODEPORT`; of this machine's, 0 is any free one. @throws ImgvolError `flag-invalid` */
 export function parsePublish(text: string, flag: string): { host: number; node: number } {
   const [host = "", node = "", ...rest] = text.split(":");
-  if (rest.length === 0 && /^\d+$/.test(host) && /^\d+$/.test(node)) {
+  if (rest.length === 0 && /^\d+$/.test(host) && /^0*[1-9]\d*$/.test(node)) {
     return { host: parsePort(host, flag), node: parsePort(node, flag) };
   }
   throw flagInvalid(flag, text, "two ports, for example 18888:31888");

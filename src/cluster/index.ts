@@ -1,5 +1,6 @@
 export { type BinariesOptions, findBinaries } from "./binaries.ts";
 export { clusterDown, type DownOptions } from "./down.ts";
+export { shellEnvironment } from "./environment.ts";
 export { type ClusterCode, ClusterError } from "./errors.ts";
 export { kindDown } from "./kind-down.ts";
 export type { KindOptions } from "./kind-options.ts";

@@ -18,6 +18,7 @@ import {
   writeKindState,
 } from "./kind-state.ts";
 import { lockClusters } from "./locks.ts";
+import { tellOthers } from "./node-ports.ts";
 import type { Published } from "./state.ts";
 
 /** A cluster of kind's. */
@@ -49,6 +50,7 @@ export async function kindUp(options: KindOptions, call: Call): Promise<KindClus
   const clusters = options.clusters ?? kindClustersFolder();
   const folder = kindFolder(options.name ?? "imgvol", clusters);
   const decided = decide(options);
+  tellOthers(decided.publish, call);
   const engine = await findEngine(call);
   const wanted = { ...decided, engine };
   await findKind();
@@ -84,7 +86,9 @@ export async function kindUpScript(options: KindOptions, call: Call): Promise<st
     return likelyEngine();
   });
   const folder = kindFolder(options.name ?? "imgvol", options.clusters ?? kindClustersFolder());
-  const spec = await withOpenPorts({ ...decide(options), engine });
+  const decided = decide(options);
+  tellOthers(decided.publish, call);
+  const spec = await withOpenPorts({ ...decided, engine });
   const plan = kindPlan(spec, folder.kubeconfig);
   // In between imgvol packs itself: no program of the plan.
   const volume = `localhost:${spec.registryPort}/imgvol:dashboard`;

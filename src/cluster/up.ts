@@ -11,6 +11,7 @@ import { lockClusters, lockMachine } from "./locks.ts";
 import { checkMachine } from "./machine.ts";
 import { enlist, machineStates, strike } from "./machine-clusters.ts";
 import { makeMountPoints } from "./mount-points.ts";
+import { tellOthers } from "./node-ports.ts";
 import { writePki } from "./pki.ts";
 import { plan } from "./plan.ts";
 import { processesOf } from "./processes.ts";
@@ -56,6 +57,7 @@ export async function clusterUp(options: UpOptions, call: Call): Promise<Cluster
   const folder = clusterFolder(name, clusters);
   await checkMachine();
   await refuseThere(folder);
+  tellOthers(options.publish ?? [], call);
   const binaries = await findBinaries(options, call);
   await using _held = await lockClusters(clusters, call);
   await refuseThere(folder);

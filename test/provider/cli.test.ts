@@ -60,6 +60,17 @@ test("open ports of a dry run are filled in, and differ", async () => {
   assert.equal(new Set(found).size, 3);
 });
 
+test("a published port that is no NodePort is told: a container's port is the usual mistake", async () => {
+  const up = (port: string): Promise<Ran> =>
+    cluster("up", "--provider", "kind", "--dry-run", "--publish", `8080:${port}`);
+  for (const port of ["30000", "32767"]) assert.doesNotMatch((await up(port)).stderr, /NodePort/);
+  for (const port of ["80", "29999", "32768"]) {
+    const { code, stderr } = await up(port);
+    assert.equal(code, 0);
+    assert.match(stderr, new RegExp(`port ${port} of the node is no NodePort, which are 30000 to 32767:`));
+  }
+});
+
 for (const tool of ["minikube", "k3d"]) {
   test(`the recipe of ${tool} is a script with the gate where the version needs it`, async () => {
     const { code, stdout } = await cluster("up", "--provider", tool, "--kubernetes", "1.33");
@@ -102,7 +113,7 @@ test("no cluster: status has none, down says so", async () => {
 test("a port and a node port", () => {
   assert.deepEqual(parsePublish("18888:31888", "--publish"), { host: 18_888, node: 31_888 });
   assert.deepEqual(parsePublish("0:1", "--publish"), { host: 0, node: 1 });
-  for (const text of ["", "1", "1:", ":1", "1:2:3", "a:b", "65536:1", "1:65536", "-1:2", " 1:2"]) {
+  for (const text of ["", "1", "1:", ":1", "1:2:3", "a:b", "65536:1", "1:65536", "-1:2", " 1:2", "1:0"]) {
     assert.throws(() => parsePublish(text, "--publish"), { code: "flag-invalid" }, text);
   }
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { mkdir, readdir, readFile, realpath, stat, writeFile } from "node:fs/promises";
 import { isIPv4 } from "node:net";
@@ -7,7 +8,13 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { quietCall, temporaryFolder } from "../../src/base/index.ts";
 import { addressesOf, linkNames, NETWORKS } from "../../src/cluster/addresses.ts";
-import { ClusterError, clusterDown, defaultProvider, providersOf } from "../../src/cluster/index.ts";
+import {
+  ClusterError,
+  clusterDown,
+  defaultProvider,
+  providersOf,
+  shellEnvironment,
+} from "../../src/cluster/index.ts";
 import {
   kindClustersFolder,
   kindFolder,
@@ -188,6 +195,35 @@ test("a kubeconfig holds all that it takes, and only its owner reads it", async 
     const cert = new X509Certificate(text(held["client-certificate-data"]));
     assert.match(cert.subject, new RegExp(`CN=${userName(user)}$`));
     assert.ok(cert.checkPrivateKey(createPrivateKey(text(held["client-key-data"]))));
+  }
+});
+
+test("a shell is told where the kubeconfig is, and the kubectl where it has none", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-shell-");
+  const bin = join(folder.path, "a bin");
+  await mkdir(bin);
+  await writeFile(join(bin, "kubectl"), '#!/bin/sh\necho "$KUBECONFIG"\n', { mode: 0o755 });
+  const cluster = { kubeconfig: join(folder.path, "kube config"), kubectl: join(bin, "kubectl") };
+  const path = process.env["PATH"];
+  const nothing = join(folder.path, "nothing");
+  try {
+    process.env["PATH"] = nothing;
+    const lines = await shellEnvironment(cluster);
+    const env = { PATH: nothing };
+    const script = `eval "$LINES"; kubectl; echo "$PATH"`;
+    const said = execFileSync("/bin/sh", ["-c", script], {
+      env: { ...env, LINES: lines.join("\n") },
+      encoding: "utf8",
+    });
+    assert.equal(said, `${cluster.kubeconfig}\n${nothing}:${bin}\n`);
+    assert.equal(
+      (await shellEnvironment({ kubeconfig: "/kubeconfig" })).join(),
+      "export KUBECONFIG=/kubeconfig",
+    );
+    process.env["PATH"] = bin;
+    assert.equal((await shellEnvironment(cluster)).length, 1);
+  } finally {
+    process.env["PATH"] = path;
   }
 });
 
