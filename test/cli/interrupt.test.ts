@@ -7,7 +7,7 @@ import { mkdir, readdir, readFile, readlink, stat, writeFile } from "node:fs/pro
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { quietCall, removeTree, temporaryFolder } from "../../src/base/index.ts";
 import { openLayout } from "../../src/store/index.ts";
 import { openCache } from "../../src/volume/index.ts";
@@ -158,19 +158,19 @@ const verbs: readonly Long[] = [
 ];
 
 for (const verb of verbs) {
-  for (const [index, signal] of (["SIGINT", "SIGTERM"] as const).entries()) {
-    test(`${signal}: ${verb.name}`, async () => {
-      await using folder = await temporaryFolder(tmpdir(), "imgvol-interrupt-");
-      const { path } = folder;
-      try {
-        await mkdir(join(path, "tmp"));
-        await verb.prepare?.(path);
-        await interrupted(path, verb, signal, verb.codes[index] ?? 0);
-      } finally {
-        await removeTree(path);
-      }
+  describe(verb.name, () => {
+    let path: string;
+    before(async () => {
+      path = (await temporaryFolder(tmpdir(), "imgvol-interrupt-")).path;
+      await mkdir(join(path, "tmp"));
+      await verb.prepare?.(path);
     });
-  }
+    after(() => removeTree(path));
+    // One after the other in one place: what the first leaves does not keep the command from running again.
+    for (const [index, signal] of (["SIGINT", "SIGTERM"] as const).entries()) {
+      test(`${signal}: ${verb.name}`, () => interrupted(path, verb, signal, verb.codes[index] ?? 0));
+    }
+  });
 }
 
 async function interrupted(path: string, verb: Long, signal: NodeJS.Signals, code: number): Promise<void> {

@@ -13,10 +13,16 @@ export interface StalledRegistry extends AsyncDisposable {
   readonly halted: Promise<void>;
 }
 
-export async function stalledRegistry(): Promise<StalledRegistry> {
+interface Content {
+  readonly bytes: Uint8Array;
+  readonly type: string;
+}
+
+/** An image of noise, by digest and by its tag. */
+function noisyImage(): { readonly layer: Uint8Array; readonly content: ReadonlyMap<string, Content> } {
   const noise = Buffer.from(Uint32Array.from({ length: 1 << 20 }, (_, i) => Math.imul(i, 2654435761)).buffer);
   const tar = tarOf([{ path: "big", body: noise }]);
-  const content = new Map<string, { bytes: Uint8Array; type: string }>();
+  const content = new Map<string, Content>();
   const add = (bytes: Uint8Array, mediaType: string): object => {
     const digest = digestOf(bytes);
     content.set(digest, { bytes, type: mediaType });
@@ -33,7 +39,12 @@ export async function stalledRegistry(): Promise<StalledRegistry> {
   });
   add(manifest, MediaType.manifest);
   content.set("v", { bytes: manifest, type: MediaType.manifest });
+  return { layer, content };
+}
 
+const { layer, content } = noisyImage();
+
+export async function stalledRegistry(): Promise<StalledRegistry> {
   let halt = (): void => {};
   const halted = new Promise<void>((resolve) => {
     halt = resolve;
