@@ -1,28 +1,39 @@
 import type { Command } from "commander";
-import { clusterStatus, kindStatus } from "../cluster/index.ts";
+import { type ClusterError, clusterStatus, kindStatus } from "../cluster/index.ts";
 import { table } from "./io.ts";
 import { examples, type Run } from "./verb.ts";
+
+interface Flags {
+  readonly name?: string;
+}
 
 export function status(command: Command, run: Run): void {
   command
     .description("the clusters that imgvol made here, and how they are")
+    .option("--name <name>", "which one (default: all)")
     .option("--json", "the answer as JSON")
-    .addHelpText("after", examples("imgvol cluster status", "imgvol cluster status --json"))
+    .addHelpText("after", examples("imgvol cluster status", "imgvol cluster status --name second --json"))
     .action(
-      run(async (io) => {
-        const native = await clusterStatus(undefined, io.call);
-        const kind = await kindStatus(undefined, io.call);
+      run(async (io, { name }: Flags) => {
+        const damaged: { readonly message: string; readonly hint: string }[] = [];
+        const note = ({ message, hint = "" }: ClusterError): void => void damaged.push({ message, hint });
+        const native = await clusterStatus({ name, damaged: note }, io.call);
+        const kind = await kindStatus({ name, damaged: note }, io.call);
         const clusters = [
           ...native.map((cluster) => ({ provider: "native", ...cluster })),
           ...kind.map((cluster) => ({ provider: "kind", ...cluster })),
         ];
-        io.answer({ clusters }, () =>
-          table(
-            ["NAME", "PROVIDER", "STATE", "KUBERNETES", "REGISTRY", "KUBECONFIG"],
-            clusters.map((c) => [c.name, c.provider, c.state, c.kubernetes, c.registry, c.kubeconfig]),
-          ),
+        for (const { message, hint } of damaged) io.complain(`error: ${message}\nhint: ${hint}`);
+        io.answer({ clusters, damaged }, () =>
+          clusters.length === 0
+            ? `there is no cluster${name === undefined ? "" : ` ${name}`}`
+            : table(
+                ["NAME", "PROVIDER", "STATE", "KUBERNETES", "REGISTRY", "KUBECONFIG"],
+                clusters.map((c) => [c.name, c.provider, c.state, c.kubernetes, c.registry, c.kubeconfig]),
+              ),
         );
-        return clusters.every((cluster) => cluster.state === "ready") ? 0 : 1;
+        const wanted = name === undefined || clusters.length > 0;
+        return wanted && damaged.length === 0 && clusters.every(({ state }) => state === "ready") ? 0 : 1;
       }),
     );
 }

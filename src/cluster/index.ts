@@ -9,6 +9,6 @@ export { type KindCluster, kindUp, kindUpScript } from "./kind-up.ts";
 export { checkMachine } from "./machine.ts";
 export { defaultProvider, type Provider, providersOf } from "./provider.ts";
 export { type Recipe, recipe, recipes } from "./recipe.ts";
-export { type ClusterStatus, clusterStatus } from "./status.ts";
+export { type ClusterStatus, clusterStatus, type StatusOptions } from "./status.ts";
 export { type Cluster, clusterUp } from "./up.ts";
 export type { UpOptions } from "./up-options.ts";

@@ -4,7 +4,7 @@ import { errno, makeFolder, replaceFile } from "../base/index.ts";
 import { ClusterError } from "./errors.ts";
 import { isEngine } from "./kind-engine.ts";
 import type { KindSpec } from "./kind-files.ts";
-import { clusterFolder, clustersFolder } from "./state.ts";
+import { clusterFolder, clustersFolder, isName } from "./state.ts";
 
 /** What there is of a cluster of kind's, written down before anything of it is made: what is not here, is not ours to delete. */
 export interface KindState {
@@ -70,16 +70,23 @@ export async function writeKindState(folder: KindFolder, state: KindState): Prom
   await replaceFile(folder.state, Buffer.from(`${JSON.stringify(state, null, 2)}\n`), 0o600);
 }
 
-/** Every cluster of kind's that imgvol made, by name. */
-export async function listKindStates(clusters: string = kindClustersFolder()): Promise<readonly KindState[]> {
+/** Every cluster of kind's that imgvol made, by name. @param damaged as of `listStates` */
+export async function listKindStates(
+  clusters: string = kindClustersFolder(),
+  damaged: (error: ClusterError) => void = () => {},
+): Promise<readonly KindState[]> {
   const names = await readdir(clusters).catch((error: unknown) => {
     if (errno(error) === "ENOENT") return [];
     throw error;
   });
   const found: KindState[] = [];
   for (const name of names.sort()) {
-    if (!/^[a-z0-9-]+$/.test(name)) continue;
-    const state = await readKindState(kindFolder(name, clusters));
+    if (!isName(name)) continue;
+    const state = await readKindState(kindFolder(name, clusters)).catch((error: unknown) => {
+      if (!(error instanceof ClusterError)) throw error;
+      damaged(error);
+      return undefined;
+    });
     if (state !== undefined) found.push(state);
   }
   return found;

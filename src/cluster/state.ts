@@ -32,9 +32,13 @@ export interface ClusterFolder {
 
 const NAME = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
 
+export function isName(text: string): boolean {
+  return NAME.test(text);
+}
+
 /** @throws ClusterError `name-invalid` */
 export function clusterFolder(name: string, clusters: string = clustersFolder()): ClusterFolder {
-  if (!NAME.test(name)) {
+  if (!isName(name)) {
     throw new ClusterError("name-invalid", `not a cluster's name: ${JSON.stringify(name.slice(0, 100))}`, {
       hint: "up to 32 small letters, digits and -",
       wrongUse: true,
@@ -104,7 +108,7 @@ export async function listStates(
   });
   const found: ClusterState[] = [];
   for (const name of names.sort()) {
-    if (!NAME.test(name)) continue;
+    if (!isName(name)) continue;
     const state = await readState(clusterFolder(name, clusters)).catch((error: unknown) => {
       if (!(error instanceof ClusterError)) throw error;
       damaged(error);

@@ -41,7 +41,7 @@ for (const [who, is] of PROCESSES) {
       await sleep(50);
     }
     assert.deepEqual(
-      (await clusterStatus(clusters, call)).map((cluster) => cluster.state),
+      (await clusterStatus({ clusters }, call)).map((cluster) => cluster.state),
       ["over"],
     );
     await assert.rejects(clusterUp({ ...programs, name: "killed", clusters }, call), { code: "cluster-up" });

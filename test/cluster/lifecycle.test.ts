@@ -31,7 +31,7 @@ test("three times up and down: the machine is as it was", async () => {
   const before = await lookAtMachine();
   for (let round = 0; round < 3; round++) {
     const up = await clusterUp(options("round"), call);
-    const [status] = await clusterStatus(clusters, call);
+    const [status] = await clusterStatus({ clusters }, call);
     assert.equal(status?.state, "ready");
     assert.equal(status?.registry, up.registry);
     assert.equal(await clusterDown({ name: "round", clusters }, call), true);
@@ -92,7 +92,7 @@ test("two clusters at a time know nothing of each other, and the settings of the
   assert.notEqual(one.node, two.node);
   await assert.rejects(clusterUp(options("one"), call), { code: "cluster-up" });
   await clusterDown({ name: "one", clusters }, call);
-  const [left] = await clusterStatus(clusters, call);
+  const [left] = await clusterStatus({ clusters }, call);
   assert.deepEqual([left?.name, left?.state], ["two", "ready"]);
   await clusterDown({ name: "two", clusters }, call);
   assert.deepEqual(await lookAtMachine(), before);

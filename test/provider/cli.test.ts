@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import { temporaryFolder } from "../../src/base/index.ts";
 import { parsePublish } from "../../src/cli/flag-values.ts";
@@ -102,12 +104,71 @@ for (const [name, [words, told]] of Object.entries(WRONG)) {
 
 test("no cluster: status has none, down says so", async () => {
   const status = await cluster("status", "--json");
-  assert.deepEqual({ code: status.code, ...JSON.parse(status.stdout) }, { code: 0, clusters: [] });
+  assert.deepEqual(
+    { code: status.code, ...JSON.parse(status.stdout) },
+    { code: 0, clusters: [], damaged: [] },
+  );
   const down = await cluster("down", "--provider", "kind");
   assert.deepEqual(
     { code: down.code, stdout: down.stdout },
     { code: 0, stdout: "there is no cluster imgvol\n" },
   );
+});
+
+test("status of one by its name, of all, and of those whose state cannot be read", async () => {
+  const kept = join(home.path, ".local/state/imgvol");
+  const spec = {
+    engine: "docker",
+    version: "1.36.4",
+    image: "image",
+    apiPort: 1,
+    registryPort: 2,
+    publish: [],
+  };
+  for (const name of ["one", "two"]) {
+    await mkdir(join(kept, "kind", name), { recursive: true });
+    const state = { spec: { ...spec, name }, created: "2026-01-01T00:00:00.000Z", whole: true };
+    await writeFile(join(kept, "kind", name, "kind.json"), JSON.stringify(state));
+  }
+  try {
+    const one = await cluster("status", "--name", "one", "--json");
+    assert.equal(one.code, 1);
+    const { clusters, damaged } = JSON.parse(one.stdout);
+    assert.deepEqual(damaged, []);
+    assert.deepEqual(clusters, [
+      {
+        provider: "kind",
+        name: "one",
+        engine: "docker",
+        kubernetes: "1.36.4",
+        image: "image",
+        containerd: "",
+        kubeconfig: join(kept, "kind/one/kubeconfig"),
+        registry: "localhost:2",
+        ports: [
+          { host: 1, node: 6443, what: "api" },
+          { host: 2, node: 2, what: "registry" },
+        ],
+        created: "2026-01-01T00:00:00.000Z",
+        state: "over",
+      },
+    ]);
+    assert.match((await cluster("status")).stdout, /^NAME .*\none +kind +over .*\ntwo +kind +over /);
+    const three = await cluster("status", "--name", "three");
+    assert.deepEqual([three.code, three.stdout], [1, "there is no cluster three\n"]);
+    assert.equal((await cluster("status", "--name", "../x")).code, 2);
+
+    await writeFile(join(kept, "kind/two/kind.json"), "{");
+    const all = await cluster("status", "--quiet", "--json");
+    const answer = JSON.parse(all.stdout);
+    assert.deepEqual([all.code, answer.clusters.length, answer.damaged.length], [1, 1, 1]);
+    assert.match(all.stderr, /^error: .*two\/kind\.json cannot be read\nhint: see what of it is there/);
+    const two = await cluster("status", "--name", "two");
+    assert.equal(two.code, 3);
+    assert.match(two.stderr, /cannot be read/);
+  } finally {
+    await rm(kept, { recursive: true });
+  }
 });
 
 test("a port and a node port", () => {

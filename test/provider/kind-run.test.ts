@@ -147,7 +147,7 @@ test("what a killed up left is half a cluster: the next up makes it anew, and do
     await engine.told();
   };
   await kill();
-  const [half] = await kindStatus(engine.clusters, call);
+  const [half] = await kindStatus({ clusters: engine.clusters }, call);
   assert.equal(half?.state, "half");
   await up(engine);
   const told = (await engine.told()).filter((line) => line.startsWith("kind"));
@@ -163,12 +163,12 @@ test("what a killed up left is half a cluster: the next up makes it anew, and do
 
 test("status: ready, and over when the node is gone", async () => {
   await using engine = await standIns();
-  assert.deepEqual(await kindStatus(engine.clusters, call), []);
+  assert.deepEqual(await kindStatus({ clusters: engine.clusters }, call), []);
   await up(engine, { name: "second" });
-  const [ready] = await kindStatus(engine.clusters, call);
+  const [ready] = await kindStatus({ clusters: engine.clusters }, call);
   assert.deepEqual([ready?.name, ready?.state, ready?.engine], ["second", "ready", "docker"]);
   await engine.lose("second-control-plane");
-  const [over] = await kindStatus(engine.clusters, call);
+  const [over] = await kindStatus({ clusters: engine.clusters }, call);
   assert.equal(over?.state, "over");
 });
 
