@@ -1,3 +1,4 @@
+import { dirname, join } from "node:path";
 import { type Call, type Ran, runProgram } from "../base/index.ts";
 import type { Cluster } from "../cluster/index.ts";
 import { commandLine } from "./command-line.ts";
@@ -89,6 +90,9 @@ export class Kubectl {
 
   async #run(words: readonly string[], input: string, call: Call): Promise<Ran> {
     const { kubectl, kubeconfig } = this.#cluster;
-    return await runProgram(kubectl, ["--kubeconfig", kubeconfig, ...words], { input }, call);
+    // What it learns of an API server that goes with its cluster goes with it too.
+    const cache = join(dirname(kubeconfig), "kubectl-cache");
+    const place = ["--kubeconfig", kubeconfig, "--cache-dir", cache];
+    return await runProgram(kubectl, [...place, ...words], { input }, call);
   }
 }
