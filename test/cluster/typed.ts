@@ -35,7 +35,12 @@ export async function openPlace(): Promise<Place> {
   await symlink(path("kubectl"), join(bin, "kubectl"));
   const imgvol = `#!/bin/sh\nexec '${process.execPath}' '${join(HERE, "bin/imgvol.cjs")}' "$@"\n`;
   await writeFile(join(bin, "imgvol"), imgvol, { mode: 0o755 });
+  // A Node.js of this machine that is not to get into an image: as old as it may be, npm runs on it.
+  const old = `#!/bin/sh\ncase "$*" in "-p process.execPath") echo /bin/false ;; *) exec '${process.execPath}' "$@" ;; esac\n`;
+  await writeFile(join(bin, "node"), old, { mode: 0o755 });
   await cp(join(HERE, "examples"), join(clone, "examples"), { recursive: true });
+  // As after `npm ci`.
+  await symlink(join(HERE, "node_modules"), join(clone, "node_modules"));
   for (const file of await readdir(join(clone, "examples"), { recursive: true })) {
     if (!file.endsWith(".yaml")) continue;
     const at = join(clone, "examples", file);
