@@ -1,15 +1,19 @@
 // Runs a suite with node:test: `node tools/test.ts unit|peers|cluster|lifecycle|pages|browser [name-part…]`.
 // A skipped test fails the run unless test/skips.json lists its name with the reason.
 import { globSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { relative, resolve } from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 
+/** A file often waits: for a program that it started, for a registry, for a pod. One more than there are processors keeps these busy. */
+const busy: number = availableParallelism() + 1;
+
 const suites: Readonly<Record<string, { globs: string[]; concurrency: number }>> = {
   /** Needs Node alone; passes with root and without. */
-  unit: { globs: ["test/!(interop|browser|cluster|soak|peers)/**/*.test.ts"], concurrency: 2 },
-  /** Against the field's own tools, fetched into .cache. */
-  peers: { globs: ["test/interop/**/*.test.ts"], concurrency: 1 },
+  unit: { globs: ["test/!(interop|browser|cluster|soak|peers)/**/*.test.ts"], concurrency: busy },
+  /** Against the field's own tools, fetched into .cache. Together they write one page: then one after the other. */
+  peers: { globs: ["test/interop/**/*.test.ts"], concurrency: process.env["UPDATE"] === "1" ? 1 : busy },
   /** On real Kubernetes of this machine: root, and Go where its programs were not built yet. */
   cluster: { globs: ["test/cluster/**/!(lifecycle|pages).test.ts"], concurrency: 2 },
   /** Alone, since the whole machine is compared before and after. */

@@ -39,25 +39,26 @@ export async function measureMemory(bytes: number, files: number): Promise<Memor
   await mkdir(large);
   await randomFile(join(large, "random"), bytes);
   await smallFiles(many, files);
-  const measure = async (...args: string[]): Promise<void> => {
+  const measure = async (place: string, ...args: string[]): Promise<void> => {
     const peak = await peakOf([imgvol.program, ...args], {
-      IMGVOL_CACHE: join(folder.path, "cache"),
+      IMGVOL_CACHE: join(place, "cache"),
       TMPDIR: folder.path,
     });
-    const journey = args.map((word) => word.replaceAll(`${folder.path}/`, "")).join(" ");
-    figures.push({ journey, peak });
+    const journey = args.map((word) => word.replaceAll(`${place}/`, "").replaceAll(`${folder.path}/`, ""));
+    figures.push({ journey: journey.join(" "), peak });
   };
   for (const what of ["large", "many"]) {
     for (const compression of ["auto", "none", "gzip", "zstd"]) {
-      const layout = join(folder.path, "layout");
-      const out = join(folder.path, "out");
-      const reference = `oci:${layout}:${what}`;
-      await measure("pack", join(folder.path, what), "-t", reference, "--compress", compression);
-      await measure("export", reference, out);
-      await removeTree(out);
-      if (compression === "auto") await measure("run", "-v", `${reference}:/imgvol-volume`, "--", "true");
-      await removeTree(join(folder.path, "cache"));
-      await removeTree(layout);
+      const place = join(folder.path, `${what}-${compression}`);
+      await mkdir(place);
+      const reference = `oci:${join(place, "layout")}:${what}`;
+      const from = join(folder.path, what);
+      await measure(place, "pack", from, "-t", reference, "--compress", compression);
+      await measure(place, "export", reference, join(place, "out"));
+      if (compression === "auto")
+        await measure(place, "run", "-v", `${reference}:/imgvol-volume`, "--", "true");
+      // Many files stay to the end: ext4 looks past each that was deleted within the last minutes before it makes another.
+      if (what === "large") await removeTree(place);
     }
   }
   return figures;
@@ -111,24 +112,29 @@ async function peakOf(args: readonly string[], env: Readonly<Record<string, stri
 
 /** Notes, until the child ends, the peak that the kernel keeps for it and for each process below it. */
 async function sample(child: ChildProcess, peaks: Map<number, number>): Promise<void> {
+  // Whose child a process is stays as it is: of those of others, each is looked at once.
+  let others: ReadonlySet<number> = new Set();
   while (child.exitCode === null && child.signalCode === null) {
     const parents = new Map<number, number>();
     const found = new Map<number, number>();
-    for (const name of await readdir("/proc")) {
-      if (!/^\d+$/.test(name)) continue;
-      const status = await readFile(`/proc/${name}/status`, "utf8").catch(() => "");
+    const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
+    for (const pid of pids) {
+      if (others.has(pid)) continue;
+      const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
       const parent = /^PPid:\s*(\d+)/m.exec(status)?.[1];
+      if (parent === undefined) continue;
+      parents.set(pid, Number(parent));
       const peak = /^VmHWM:\s*(\d+) kB/m.exec(status)?.[1];
-      if (parent === undefined || peak === undefined) continue;
-      parents.set(Number(name), Number(parent));
-      found.set(Number(name), Number(peak) * 1024);
+      if (peak !== undefined) found.set(pid, Number(peak) * 1024);
     }
-    for (const [pid, peak] of found) {
+    const isBelow = (pid: number): boolean => {
       let above: number | undefined = pid;
       while (above !== undefined && above !== child.pid) above = parents.get(above);
-      // The last word counts: between fork and exec a process still has its parent's peak.
-      if (above !== undefined) peaks.set(pid, peak);
-    }
+      return above !== undefined;
+    };
+    // The last word counts: between fork and exec a process still has its parent's peak.
+    for (const [pid, peak] of found) if (isBelow(pid)) peaks.set(pid, peak);
+    others = new Set(pids.filter((pid) => others.has(pid) || (parents.has(pid) && !isBelow(pid))));
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

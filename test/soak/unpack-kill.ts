@@ -74,9 +74,11 @@ export async function killUnpack(kills: number, seed: number): Promise<KillRepor
 
 function entries(next: () => number): Raw[] {
   const noise = Buffer.from(Array.from({ length: 1 << 20 }, () => Math.floor(next() * 256)));
-  const many = Array.from({ length: 1500 }, (_, i) => ({
+  // No more than kills need to fall between two of them: before ext4 makes a file it looks past each that was deleted within the
+  // last minutes, and every round deletes what it made.
+  const many = Array.from({ length: 400 }, (_, i) => ({
     path: `d${i % 7}/f${i}`,
-    body: noise.subarray(i, i + 3000),
+    body: noise.subarray(i, i + 11_000),
   }));
   return [{ path: "big", body: Buffer.concat(Array.from({ length: 8 }, () => noise)) }, ...many];
 }
