@@ -62,9 +62,11 @@ export interface Unfinished extends Upload {
 /** The bytes of an upload so far; removed on dispose. */
 export interface Spool extends ByteSource, AsyncDisposable {
   readonly size: number;
+  /** Forces the bytes to the disk, for `adopt`, which then takes no time. */
+  flush(): Promise<void>;
   /**
    * Makes the bytes a blob of `to` as they lie, durably; false where they must be copied. Only for bytes whose digest
-   * was checked while they came in. Afterwards nothing may be added.
+   * was checked while they came in: they take the place of what is there, which may be damaged. Afterwards nothing may be added.
    */
   adopt(to: Repository, digest: Digest): Promise<boolean>;
   /** Adds to the end. The chunk may be reused when it returns. */

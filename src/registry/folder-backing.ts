@@ -25,8 +25,8 @@ export async function folderBacking(dir: string): Promise<Backing> {
   const root = resolve(dir);
   const uploads = join(root, "_uploads");
   const held = await takeOver(root, uploads);
-  const spools = new SpoolFolder(uploads, await bootId(), (path, to, digest, size) =>
-    place(path, blobAt(root, to, digest), size),
+  const spools = new SpoolFolder(uploads, await bootId(), (path, to, digest) =>
+    place(path, blobAt(root, to, digest)),
   );
   const open = new Map<string, Promise<Repository>>();
   /** Shared by those who make repositories, exclusive for those who take them away. */
@@ -168,12 +168,14 @@ function blobIn(digest: Digest): string {
   return join("_layout", "blobs", ...digest.split(":"));
 }
 
-/** Moves a checked and synced file to where blobs are; false over two file systems. */
-async function place(path: string, blob: string, size: number): Promise<boolean> {
+/**
+ * Moves a checked and synced file to where blobs are; false over two file systems. What is there goes: it may have been damaged
+ * on the disk since it was checked, and who sends it all the same heals it (docs/adr/0155).
+ */
+async function place(path: string, blob: string): Promise<boolean> {
   await makeFolder(dirname(blob));
   try {
-    // One that is there already may be shared with other repositories.
-    if ((await sizeOf(blob)) !== size) await rename(path, blob);
+    await rename(path, blob);
   } catch (error) {
     if (errno(error) !== "EXDEV") throw error;
     return false;

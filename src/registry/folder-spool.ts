@@ -9,7 +9,7 @@ const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const RECORD = ".json";
 
 /** Gives a spool's file its place in a repository; false where it must be copied. */
-type Adopt = (path: string, to: Repository, digest: Digest, size: number) => Promise<boolean>;
+type Adopt = (path: string, to: Repository, digest: Digest) => Promise<boolean>;
 
 /**
  * Uploads in a private folder: `ID.json` says of what, `ID` has the bytes so far. Nothing of it is forced to the disk: it
@@ -99,8 +99,9 @@ class FileSpool implements Spool {
   readonly #path: string;
   readonly #adopt: Adopt;
   readonly #end: (remove: boolean) => Promise<void>;
-  /** Opened when first needed: most blobs come in one request, and never lie here. */
+  /** Opened when first needed. */
   #opened: Promise<FileHandle> | undefined;
+  #flushed = false;
 
   constructor(path: string, size: number, adopt: Adopt, end: (remove: boolean) => Promise<void>) {
     this.#path = path;
@@ -110,6 +111,7 @@ class FileSpool implements Spool {
   }
 
   async append(chunk: Uint8Array): Promise<void> {
+    this.#flushed = false;
     try {
       const file = await this.#file();
       for (let at = 0; at < chunk.length; ) {
@@ -124,7 +126,8 @@ class FileSpool implements Spool {
     this.size += chunk.length;
   }
 
-  async adopt(to: Repository, digest: Digest): Promise<boolean> {
+  async flush(): Promise<void> {
+    if (this.#flushed) return;
     const file = await this.#file();
     await file.truncate(this.size);
     await file.chmod(0o644);
@@ -132,10 +135,16 @@ class FileSpool implements Spool {
     const now = new Date();
     await file.utimes(now, now);
     await file.sync();
-    return await this.#adopt(this.#path, to, digest, this.size);
+    this.#flushed = true;
+  }
+
+  async adopt(to: Repository, digest: Digest): Promise<boolean> {
+    await this.flush();
+    return await this.#adopt(this.#path, to, digest);
   }
 
   async truncate(to: number): Promise<void> {
+    this.#flushed = false;
     await (await this.#file()).truncate(to);
     this.size = to;
   }

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { BaseError, collect, fromBytes, type HttpResponse } from "../base/index.ts";
 import {
   type Descriptor,
@@ -61,7 +62,7 @@ export async function putManifest(ask: Ask): Promise<HttpResponse> {
       else await checkParts(read, repository, ask);
       repository.recent.note(digest);
       await repository.manifests.set(recordOf(read, d));
-      await repository.store.put(d, fromBytes(bytes), call);
+      await keep(d, bytes, repository, ask);
       for (const tag of tags) await repository.store.tag(tag, d, call);
     });
   });
@@ -74,6 +75,20 @@ export async function putManifest(ask: Ask): Promise<HttpResponse> {
       ...(isDigest(reference) && tags.length > 0 ? { "oci-tag": tags.join(", ") } : {}),
     },
   };
+}
+
+/** A store takes what has the right size for the right bytes. Who pushes has these: what was damaged on the disk is healed. */
+async function keep(d: Descriptor, bytes: Uint8Array, repository: Repository, ask: Ask): Promise<void> {
+  const { store } = repository;
+  await store.put(d, fromBytes(bytes), ask.call);
+  try {
+    for await (const _ of store.read(d, ask.call));
+  } catch (error) {
+    if (!(error instanceof StoreError && error.code === "digest-mismatch")) throw error;
+    await using spool = await ask.backing.spool({ id: randomUUID(), name: repository.name }, ask.call);
+    await spool.append(bytes);
+    await spool.adopt(repository, d.digest);
+  }
 }
 
 /** DELETE /v2/NAME/manifests/REFERENCE: a tag alone, or a manifest with all its tags. */

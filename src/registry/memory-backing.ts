@@ -1,34 +1,46 @@
 import { BaseError } from "../base/index.ts";
-import type { Digest } from "../oci/index.ts";
-import { memoryStore } from "../store/index.ts";
+import type { Descriptor, Digest } from "../oci/index.ts";
+import { type MemoryMedium, memoryMedium, verified } from "../store/index.ts";
 import type { Backing, Repository, Spool } from "./backing.ts";
 import { Gate } from "./gate.ts";
 import { Recent } from "./recent.ts";
 import type { ManifestRecord, ManifestRecords } from "./records.ts";
 
-const SPOOL_LIMIT = 512 * 1024 * 1024;
+const SPOOL_LIMIT = 4 * 1024 ** 3;
 
 /** Repositories that live as long as the process: for tests and demonstrations of modest size. */
 export function memoryBacking(): Backing {
   const repositories = new Map<string, Repository>();
   /** Those with content: the others were made for a push that failed. */
   const filled = new Set<string>();
+  const media = new Map<Repository, MemoryMedium>();
 
   function make(name: string): Repository {
-    const store = memoryStore(`memory/${name}`);
-    return {
-      name,
-      store: {
-        ...store,
-        async put(d, source, call) {
-          await store.put(d, source, call);
-          filled.add(name);
-        },
+    const medium = memoryMedium(`memory/${name}`);
+    const store = verified({
+      ...medium,
+      async write(content, call) {
+        await medium.write(content, call);
+        filled.add(name);
       },
+    });
+    const made: Repository = {
+      name,
+      store,
       manifests: memoryRecords(),
       gate: new Gate(name),
       recent: new Recent(),
     };
+    media.set(made, medium);
+    return made;
+  }
+
+  function adopt(to: Repository, d: Descriptor, parts: readonly Uint8Array[]): boolean {
+    const medium = media.get(to);
+    if (medium === undefined) return false;
+    medium.adopt(d, parts);
+    filled.add(to.name);
+    return true;
   }
 
   return {
@@ -39,16 +51,17 @@ export function memoryBacking(): Backing {
       repositories.set(name, there);
       return there;
     },
-    discard: ({ name, gate }) =>
-      gate.exclusive(async () => {
-        if (filled.has(name) || !gate.close()) return false;
-        return repositories.delete(name);
+    discard: (repository) =>
+      repository.gate.exclusive(async () => {
+        if (filled.has(repository.name) || !repository.gate.close()) return false;
+        media.delete(repository);
+        return repositories.delete(repository.name);
       }),
     async *names() {
       yield* [...filled].sort();
     },
     link: async () => false,
-    spool: async () => memorySpool(),
+    spool: async () => memorySpool(adopt),
     unfinished: async () => [],
     room: async () => Number.POSITIVE_INFINITY,
     async [Symbol.asyncDispose]() {
@@ -74,7 +87,8 @@ function memoryRecords(): ManifestRecords {
   };
 }
 
-function memorySpool(): Spool {
+/** @param adopt gives the bytes to a repository, as they lie */
+function memorySpool(adopt: (to: Repository, d: Descriptor, parts: readonly Uint8Array[]) => boolean): Spool {
   let parts: Uint8Array[] = [];
   let size = 0;
   return {
@@ -94,7 +108,8 @@ function memorySpool(): Spool {
       parts.push(Buffer.from(chunk));
       size += chunk.length;
     },
-    adopt: async () => false,
+    async flush() {},
+    adopt: async (to, digest) => adopt(to, { mediaType: "application/octet-stream", digest, size }, parts),
     async truncate(to) {
       const whole = Buffer.concat(parts).subarray(0, to);
       parts = [whole];

@@ -1,6 +1,6 @@
 import type { Call, HttpRequest } from "../base/index.ts";
-import { type Descriptor, type Digest, digester, StoreError } from "../oci/index.ts";
-import { type Ask, told, within } from "./ask.ts";
+import { type Digest, digester, StoreError } from "../oci/index.ts";
+import { type Ask, within } from "./ask.ts";
 import { RegistryError } from "./errors.ts";
 import { chunkRange } from "./range.ts";
 import type { Session } from "./sessions.ts";
@@ -56,12 +56,13 @@ export async function append(
 }
 
 /** Turns what came in into a blob, and ends the upload. @throws StoreError `digest-mismatch` */
-export async function keep(session: Session, digest: Digest, ask: Ask): Promise<void> {
+async function keep(session: Session, digest: Digest, ask: Ask): Promise<void> {
   const { spool } = session;
   // The client may go away while we read: then nothing is lost, and it may come back.
   const found = await digestOf(session, digest, ask.call);
   try {
     if (found !== digest) throw mismatch(found, digest);
+    await spool.flush();
     await within(ask, async (repository) => {
       const adopted = await repository.gate.shared(async () => {
         repository.recent.note(digest);
@@ -89,40 +90,30 @@ async function digestOf(session: Session, like: Digest, call: Call): Promise<Dig
   return anew.digest();
 }
 
-/** Takes a blob whose every byte is in this request's body. @throws RegistryError `blob-invalid` */
-export async function receiveWhole(ask: Ask, digest: Digest): Promise<void> {
-  const { request, sessions, call } = ask;
-  const size = announced(request);
-  if (size === undefined) {
-    throw new RegistryError("blob-invalid", "a blob sent in one request needs a Content-Length", {
-      hint: "or send it with POST, PATCH and PUT",
-    });
+/**
+ * Adds a body that was to bring all that is missing, and keeps the whole. Where it broke off and nothing came before it, nothing of it
+ * stays: who sends all of it in one request sends all of it again.
+ */
+export async function finish(
+  session: Session,
+  digest: Digest,
+  ask: Ask,
+  standing: Readonly<Record<string, string>>,
+): Promise<void> {
+  const { spool } = session;
+  const { request } = ask;
+  const before = spool.size;
+  const whole = before === 0 && announced(request) !== undefined && !request.headers.has("content-range");
+  try {
+    await append(session, ask, standing);
+  } catch (error) {
+    if (whole) {
+      await spool.truncate(0);
+      session.hash = digester();
+    }
+    throw error;
   }
-  using _counted = sessions.pass(size);
-  await sessions.checkRoom(size);
-  await within(ask, async (repository) => {
-    const { store, gate, recent } = repository;
-    // A client's bytes may take hours, and pass outside the gate. What is there already stays for the while of `recent`.
-    await told(repository, digest, call);
-    let opened = false;
-    const once = (offset: number): AsyncIterable<Uint8Array> => {
-      if (opened || offset !== 0) throw new Error("the body of a request can be read only once");
-      opened = true;
-      return request.body;
-    };
-    const blob: Descriptor = { mediaType: OCTETS, digest, size };
-    await store.put(blob, { size, open: once }, call);
-    // A store that has the blob need not read it again; the client's claim is checked all the same.
-    if (!opened) await verify(request.body, digest);
-    await gate.shared(async () => recent.note(digest));
-  });
-}
-
-async function verify(body: AsyncIterable<Uint8Array>, digest: Digest): Promise<void> {
-  const hash = digester(digest);
-  for await (const chunk of body) hash.update(chunk);
-  const found = hash.digest();
-  if (found !== digest) throw mismatch(found, digest);
+  await keep(session, digest, ask);
 }
 
 function mismatch(found: Digest, wanted: Digest): StoreError {

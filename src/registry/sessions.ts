@@ -36,8 +36,6 @@ export class Sessions implements AsyncDisposable {
   readonly #timer: Disposable;
   #loaded: Promise<void> | undefined;
   #beginning = 0;
-  /** Bytes of blobs that come whole, in one request, and are on their way. */
-  #passing = 0;
 
   constructor(backing: Backing, limits: Limits = {}, clock: Clock = systemClock) {
     this.#backing = backing;
@@ -110,21 +108,10 @@ export class Sessions implements AsyncDisposable {
   /** Whether so many bytes more of unfinished uploads are within the limit. @throws RegistryError `uploads-exhausted` */
   checkBytes(more: number): void {
     if (this.#limits.uploadBytes === Number.POSITIVE_INFINITY) return;
-    let bytes = this.#passing + more;
+    let bytes = more;
     for (const { session } of this.#kept.values()) bytes += session.spool.size;
     if (bytes <= this.#limits.uploadBytes) return;
     throw exhausted(`unfinished uploads may have ${formatBytes(this.#limits.uploadBytes)} together`);
-  }
-
-  /** Counts the bytes of a blob that comes whole, until disposed. @throws RegistryError `uploads-exhausted` */
-  pass(bytes: number): Disposable {
-    this.checkBytes(bytes);
-    this.#passing += bytes;
-    return {
-      [Symbol.dispose]: () => {
-        this.#passing -= bytes;
-      },
-    };
   }
 
   /** Whether the disk takes so many bytes more. @throws RegistryError `disk-low` */

@@ -2,7 +2,7 @@ import type { HttpResponse } from "../base/index.ts";
 import type { Digest } from "../oci/index.ts";
 import { type Ask, digestIn } from "./ask.ts";
 import { mounted } from "./mount.ts";
-import { announced, append, keep, receiveWhole } from "./receive.ts";
+import { append, finish } from "./receive.ts";
 import type { Session } from "./sessions.ts";
 
 /**
@@ -15,12 +15,21 @@ export async function beginUpload(ask: Ask): Promise<HttpResponse> {
   if (mount !== null && (await mounted(ask, digestIn(mount), query.get("from")))) {
     return created(ask.name, digestIn(mount));
   }
-  const digest = query.get("digest");
-  if (digest !== null && mount === null) {
-    await receiveWhole(ask, digestIn(digest));
-    return created(ask.name, digestIn(digest));
+  const digest = mount === null ? query.get("digest") : null;
+  if (digest === null) return progress(202, await ask.sessions.begin(ask.name, ask.call));
+  return await wholeUpload(ask, digestIn(digest));
+}
+
+async function wholeUpload(ask: Ask, digest: Digest): Promise<HttpResponse> {
+  const { sessions, name } = ask;
+  const { id } = await sessions.begin(name, ask.call);
+  try {
+    await sessions.use(name, id, (session) => finish(session, digest, ask, {}));
+  } finally {
+    // Its client was told of no place to go on.
+    await sessions.drop(id);
   }
-  return progress(202, await ask.sessions.begin(ask.name, ask.call));
+  return created(name, digest);
 }
 
 /** GET /v2/NAME/blobs/uploads/ID: how far it is. */
@@ -38,18 +47,9 @@ export async function continueUpload(ask: Ask): Promise<HttpResponse> {
 
 /** PUT /v2/NAME/blobs/uploads/ID?digest=: the last bytes, if any, and what the whole must be. */
 export async function finishUpload(ask: Ask): Promise<HttpResponse> {
-  const { request, sessions } = ask;
-  const digest = digestIn(request.query.get("digest") ?? "");
-  return await sessions.use(ask.name, ask.reference, async (session) => {
-    const whole = announced(request) !== undefined && !request.headers.has("content-range");
-    if (session.spool.size === 0 && whole) {
-      // All of it in this one request: it goes straight to where it belongs.
-      await receiveWhole(ask, digest);
-      await sessions.drop(session.id);
-    } else {
-      await append(session, ask, standing(session));
-      await keep(session, digest, ask);
-    }
+  const digest = digestIn(ask.request.query.get("digest") ?? "");
+  return await ask.sessions.use(ask.name, ask.reference, async (session) => {
+    await finish(session, digest, ask, standing(session));
     return created(ask.name, digest);
   });
 }

@@ -3,7 +3,7 @@ export { archiveCorner } from "./archive-changes.ts";
 export { openLayout } from "./layout.ts";
 export { sweepLayout } from "./layout-writers.ts";
 export type { Incoming, Medium } from "./medium.ts";
-export { memoryMedium, memoryStore } from "./memory.ts";
+export { type MemoryMedium, memoryMedium, memoryStore } from "./memory.ts";
 export {
   INDEX_DEPTH,
   type ResolvedManifest,

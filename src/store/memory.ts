@@ -1,4 +1,3 @@
-import { fromBytes } from "../base/index.ts";
 import {
   asReferrer,
   type Descriptor,
@@ -16,7 +15,14 @@ import { verified } from "./verified.ts";
 
 interface Held {
   readonly mediaType: string;
-  readonly bytes: Uint8Array;
+  readonly size: number;
+  /** As they came: to join them would take their memory twice. */
+  readonly parts: readonly Uint8Array[];
+}
+
+export interface MemoryMedium extends Medium {
+  /** Has bytes that lie in memory already, and were checked. They must not be changed any more. */
+  adopt(d: Descriptor, parts: readonly Uint8Array[]): void;
 }
 
 /** A store that lives as long as the process: for tests, and for small images made on the fly. */
@@ -25,7 +31,7 @@ export function memoryStore(origin = "memory"): Store {
 }
 
 /** Where a memory store's bytes lie. */
-export function memoryMedium(origin = "memory"): Medium {
+export function memoryMedium(origin = "memory"): MemoryMedium {
   const contents = new Map<Digest, Held>();
   const tags = new Map<string, Descriptor>();
 
@@ -65,23 +71,29 @@ export function memoryMedium(origin = "memory"): Medium {
     async resolve(wanted) {
       if (isDigest(wanted)) {
         const found = contents.get(wanted);
-        if (found !== undefined)
-          return { mediaType: found.mediaType, digest: wanted, size: found.bytes.length };
+        if (found !== undefined) return { mediaType: found.mediaType, digest: wanted, size: found.size };
       }
       const named = tags.get(wanted);
       if (named !== undefined) return named;
       throw new StoreError("not-found", `${origin} has no ${wanted}`);
     },
-    has: async (d) => contents.get(d.digest)?.bytes.length === d.size,
-    async *open(d, from, call) {
-      yield* fromBytes(held(d).bytes).open(from, call);
+    has: async (d) => contents.get(d.digest)?.size === d.size,
+    async *open(d, from) {
+      let at = 0;
+      for (const part of held(d).parts) {
+        if (at + part.length > from) yield part.subarray(Math.max(from - at, 0));
+        at += part.length;
+      }
+    },
+    adopt({ mediaType, digest, size }, parts) {
+      contents.set(digest, { mediaType, size, parts });
     },
     async write(content, call) {
       const parts: Uint8Array[] = [];
       // Copies: a source may use its buffer again.
       for await (const chunk of content.source.open(0, call)) parts.push(Buffer.from(chunk));
-      const { digest } = content.seal();
-      contents.set(digest, { mediaType: content.mediaType, bytes: Buffer.concat(parts) });
+      const { digest, size } = content.seal();
+      contents.set(digest, { mediaType: content.mediaType, size, parts });
     },
     async tag(name, d) {
       held(d);
@@ -91,12 +103,16 @@ export function memoryMedium(origin = "memory"): Medium {
   };
 }
 
-function referrerTo(subject: Digest, digest: Digest, { mediaType, bytes }: Held): Descriptor | undefined {
+function referrerTo(
+  subject: Digest,
+  digest: Digest,
+  { mediaType, size, parts }: Held,
+): Descriptor | undefined {
   if (!isManifestLike(mediaType)) return undefined;
   try {
-    const view = parseManifestOrIndex(bytes, mediaType);
+    const view = parseManifestOrIndex(Buffer.concat(parts), mediaType);
     if (view.subject?.digest !== subject) return undefined;
-    return asReferrer({ mediaType, digest, size: bytes.length }, view);
+    return asReferrer({ mediaType, digest, size }, view);
   } catch (error) {
     if (error instanceof OciError) return undefined;
     throw error;

@@ -15,7 +15,12 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fromBytes, makeFolder, quietCall, temporaryFolder } from "../../src/base/index.ts";
 import { digestOf, MediaType } from "../../src/oci/index.ts";
-import { folderBacking, registryHandler, startRegistry } from "../../src/registry/index.ts";
+import {
+  folderBacking,
+  type RegistryHandler,
+  registryHandler,
+  startRegistry,
+} from "../../src/registry/index.ts";
 import { openLayout } from "../../src/store/index.ts";
 import { exchange, manifestOf, pushBlob, pushImage, sha256 } from "./exchange.ts";
 
@@ -125,6 +130,54 @@ test("a mounted blob is one file under two names", async () => {
     assert.equal(await readFile(path("b"), "utf8"), "shared");
     await exchange(registry, "DELETE", `/v2/a/blobs/${digest}`);
     assert.equal(await readFile(path("b"), "utf8"), "shared");
+  });
+});
+
+for (const [how, send] of [
+  [
+    "POST",
+    (registry, digest, bytes) =>
+      exchange(registry, "POST", `/v2/a/blobs/uploads/?digest=${digest}`, { body: bytes }),
+  ],
+  [
+    "PATCH and PUT",
+    async (registry, digest, bytes) => {
+      const at = (await exchange(registry, "POST", "/v2/a/blobs/uploads/")).headers["location"] ?? "";
+      await exchange(registry, "PATCH", at, { body: bytes });
+      return await exchange(registry, "PUT", `${at}?digest=${digest}`);
+    },
+  ],
+] satisfies [
+  string,
+  (registry: RegistryHandler, digest: string, bytes: string) => ReturnType<typeof exchange>,
+][]) {
+  test(`a blob that was damaged on the disk is whole again when a client sends it by ${how}`, async () => {
+    await using folder = await temporaryFolder(tmpdir(), "imgvol-registry-");
+    await over(folder.path, async (registry) => {
+      const digest = await pushBlob(registry, "a", "content");
+      const path = join(folder.path, "a", "_layout", "blobs", ...digest.split(":"));
+      await writeFile(path, "c0ntent");
+      assert.equal((await send(registry, digest, "content")).status, 201);
+      assert.equal((await exchange(registry, "GET", `/v2/a/blobs/${digest}`)).body.toString(), "content");
+    });
+  });
+}
+
+test("a manifest that was damaged on the disk is whole again when a client pushes it", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-registry-");
+  await over(folder.path, async (registry) => {
+    await pushBlob(registry, "a", "{}");
+    const manifest = manifestOf("{}", []);
+    const push = () =>
+      exchange(registry, "PUT", "/v2/a/manifests/v1", {
+        body: manifest,
+        headers: { "content-type": MediaType.manifest },
+      });
+    await push();
+    const path = join(folder.path, "a", "_layout", "blobs", ...sha256(manifest).split(":"));
+    await writeFile(path, manifest.replace("{", "["));
+    assert.equal((await push()).status, 201);
+    assert.equal((await exchange(registry, "GET", "/v2/a/manifests/v1")).body.toString(), manifest);
   });
 });
 

@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { BaseError, temporaryFolder } from "../../src/base/index.ts";
 import { MediaType } from "../../src/oci/index.ts";
 import { folderBacking, registryHandler } from "../../src/registry/index.ts";
-import { exchange, manifestOf, openRegistry, PLACES, pushBlob, pushImage, sha256 } from "./exchange.ts";
+import { exchange, manifestOf, openRegistry, PLACES, pushImage, sha256 } from "./exchange.ts";
 
 const CODES =
   /^(BLOB_UNKNOWN|BLOB_UPLOAD_INVALID|BLOB_UPLOAD_UNKNOWN|DIGEST_INVALID|MANIFEST_BLOB_UNKNOWN|MANIFEST_INVALID|MANIFEST_UNKNOWN|NAME_INVALID|NAME_UNKNOWN|SIZE_INVALID|UNAUTHORIZED|DENIED|UNSUPPORTED|TOOMANYREQUESTS)$/;
@@ -139,11 +139,18 @@ test("an error tells a client the repository, and not where its folder is on thi
   await using folder = await temporaryFolder(tmpdir(), "imgvol-registry-");
   await using local = await folderBacking(folder.path);
   const full = new BaseError("disk-full", `no room left on the disk that holds ${folder.path}`);
-  await using registry = registryHandler({ ...local, spool: () => Promise.reject(full) });
-  await pushBlob(registry, "a", "{}");
-  for (const [method, path, status, told] of [
-    ["POST", `/v2/a/blobs/uploads/?digest=${sha256("other")}`, 400, `a: the content is ${sha256("{}")}`],
-    ["POST", "/v2/a/blobs/uploads/", 507, "the disk of the registry is full"],
+  await using healthy = registryHandler(local);
+  await using filled = registryHandler({ ...local, spool: () => Promise.reject(full) });
+  for (const [registry, method, path, status, told] of [
+    [
+      healthy,
+      "POST",
+      `/v2/a/blobs/uploads/?digest=${sha256("other")}`,
+      400,
+      `the content is ${sha256("{}")}`,
+    ],
+    [filled, "POST", `/v2/a/blobs/uploads/?digest=${sha256("{}")}`, 507, "the disk of the registry is full"],
+    [filled, "POST", "/v2/a/blobs/uploads/", 507, "the disk of the registry is full"],
   ] as const) {
     const answer = await exchange(registry, method, path, { body: "{}" });
     assert.equal(answer.status, status);

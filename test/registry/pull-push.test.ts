@@ -129,6 +129,21 @@ for (const place of PLACES) {
     assert.equal((await exchange(registry, "PUT", `${at}?digest=${sha256("abcdef")}`)).status, 201);
   });
 
+  test(`${place}: a blob that was to come in one PUT and is cut leaves nothing, and the same PUT may be sent again`, async () => {
+    await using registry = await openRegistry(place);
+    const at = (await exchange(registry, "POST", "/v2/c/blobs/uploads/")).headers["location"] ?? "";
+    const put = `${at}?digest=${sha256("abcdef")}`;
+    const gone = new AbortController();
+    async function* cut(): AsyncIterable<Uint8Array> {
+      yield Buffer.from("abc");
+      gone.abort();
+      throw gone.signal.reason;
+    }
+    const headers = { "content-length": "6" };
+    await exchange(registry, "PUT", put, { body: cut(), signal: gone.signal, headers });
+    assert.equal((await exchange(registry, "PUT", put, { body: "abcdef" })).status, 201);
+  });
+
   test(`${place}: two chunks sent at once take turns`, async () => {
     await using registry = await openRegistry(place);
     const at = (await exchange(registry, "POST", "/v2/c/blobs/uploads/")).headers["location"] ?? "";
