@@ -1,5 +1,5 @@
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Call, quietCall, ResourceStack, runProgram, temporaryFolder } from "../../src/base/index.ts";
 import { type Cluster, clusterDown, clusterUp, type UpOptions } from "../../src/cluster/index.ts";
@@ -30,7 +30,10 @@ export class TestCluster implements AsyncDisposable {
   /** Runs kubectl. @returns its stdout @throws where it fails */
   async kubectl(words: readonly string[], input = ""): Promise<string> {
     const { kubectl, kubeconfig } = this.cluster;
-    const ran = await runProgram(kubectl, ["--kubeconfig", kubeconfig, ...words], { input }, call);
+    // What it learns of an API server goes with the cluster: another may have its port next.
+    const cache = join(dirname(kubeconfig), "kubectl-cache");
+    const place = ["--kubeconfig", kubeconfig, "--cache-dir", cache];
+    const ran = await runProgram(kubectl, [...place, ...words], { input }, call);
     if (ran.code !== 0) throw new Error(`kubectl ${words.join(" ")} ended with ${ran.code}: ${ran.stderr}`);
     return ran.stdout;
   }

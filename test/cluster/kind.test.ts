@@ -99,7 +99,7 @@ test("the wait for the node ends when it is ready", async () => {
   const { kubectl, kubeconfig } = cluster.cluster;
   const script = UNTIL_READY.replace(
     "kubectl --kubeconfig /etc/kubernetes/admin.conf",
-    `${kubectl} --kubeconfig ${kubeconfig}`,
+    `${kubectl} --kubeconfig ${kubeconfig} --cache-dir ${join(folder.path, "kubectl-cache")}`,
   );
   const { code, stdout } = await runProgram("timeout", ["60", "sh", "-c", script], {}, quietCall());
   assert.deepEqual({ code, stdout }, { code: 0, stdout: "node/imgvol-node condition met\n" });

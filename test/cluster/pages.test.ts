@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { globSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { quietCall, runProgram } from "../../src/base/index.ts";
 import { HERE, TestCluster } from "./cluster.ts";
@@ -80,7 +80,8 @@ test("the API server takes every file of the examples, and has nothing to remark
         const labels = { "pod-security.kubernetes.io/warn": "restricted" };
         await cluster.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels } });
       }
-      const words = ["--kubeconfig", kubeconfig, "apply", "--dry-run=server", "-f", join(HERE, file)];
+      const place = ["--kubeconfig", kubeconfig, "--cache-dir", join(dirname(kubeconfig), "kubectl-cache")];
+      const words = [...place, "apply", "--dry-run=server", "-f", join(HERE, file)];
       const ran = await runProgram(kubectl, words, {}, quietCall());
       assert.deepEqual({ code: ran.code, stderr: ran.stderr }, { code: 0, stderr: "" });
       assert.match(ran.stdout, /deployment\.apps\/\S+ created \(server dry run\)/);

@@ -64,6 +64,7 @@ export async function openPlace(): Promise<Place> {
     PATH: [bin, dirname(process.execPath), process.env["PATH"]].join(delimiter),
     // Clusters of other tests, and of a user, are elsewhere.
     XDG_STATE_HOME: join(folder.path, "state"),
+    KUBECACHEDIR: join(folder.path, "kubectl-cache"),
     TMPDIR: folder.path,
   };
   const sh = (script: string): Promise<Ran> => run("sh", ["-euc", script], { cwd: clone, env });
