@@ -58,7 +58,7 @@ async function traced(
       spec: { type: "NodePort", selector: { app: name }, ports: [{ port: 8080 }] },
     },
   );
-  await cluster.kubectl(["wait", `pod/${name}`, "--for=condition=Ready", "--timeout=180s"]);
+  await cluster.kubectl(["wait", `pod/${name}`, "--for=condition=Ready", "--timeout=300s"]);
   const service = await cluster.get<{ spec: { ports: [{ nodePort: number }] } }>("service", name);
   const url = `http://${cluster.cluster.node}:${service.spec.ports[0].nodePort}/hello/pod`;
   // A pod is ready a moment before its Service leads to it.

@@ -37,7 +37,7 @@ for (const [who, is] of PROCESSES) {
     assert.equal(found.length, 1, who);
     for (const pid of found) process.kill(pid, "SIGKILL");
     for (const began = performance.now(); (await processesOf(state.id, () => true)).length > 0; ) {
-      assert.ok(performance.now() - began < 60_000, `runs on: ${await tracesOf(state)}`);
+      assert.ok(performance.now() - began < 120_000, `runs on: ${await tracesOf(state)}`);
       await sleep(50);
     }
     assert.deepEqual(

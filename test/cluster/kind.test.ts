@@ -84,7 +84,7 @@ test("the dashboard runs from an image volume of imgvol itself, in an image that
   const token = newToken();
   const objects = JSON.stringify(dashboardObjects(volume, `${registry}/node:1`, token));
   for (let i = 0; i < 2; i++) await cluster.kubectl(["apply", "-f", "-"], objects);
-  await cluster.kubectl(["-n", "dashboard", "rollout", "status", "deployment/dashboard", "--timeout=120s"]);
+  await cluster.kubectl(["-n", "dashboard", "rollout", "status", "deployment/dashboard", "--timeout=300s"]);
   const page = ports.find(({ node }) => node === PAGE);
   const queries = dashboardClient({ origin: `http://127.0.0.1:${page?.host}`, token }, quietCall());
   const services = await cluster.until(

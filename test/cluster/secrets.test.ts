@@ -79,7 +79,7 @@ for (const [name, secrets, said] of [
     const seen = items.map(({ message }) => message).join("\n");
     assert.ok(!seen.includes(PASSWORD) && !seen.includes("not this one"), "no event holds a password");
     if (name === "right")
-      await cluster.kubectl(["wait", `pod/${name}`, "--for=condition=Ready", "--timeout=60s"]);
+      await cluster.kubectl(["wait", `pod/${name}`, "--for=condition=Ready", "--timeout=300s"]);
     else {
       const pod = await cluster.get<{ status: { phase: string } }>("pod", name);
       assert.equal(pod.status.phase, "Pending");

@@ -131,7 +131,7 @@ test("a new tag reaches new pods, and no pod that runs", async () => {
   await publish(reference, await writeVolume(folder.path, "old"));
   const made = pod("running", reference, [container("app", "sleep 600")]);
   await cluster.apply(made);
-  await cluster.kubectl(["wait", "pod/running", "--for=condition=Ready", "--timeout=60s"]);
+  await cluster.kubectl(["wait", "pod/running", "--for=condition=Ready", "--timeout=300s"]);
   await publish(`${at}/moving:2`, await writeVolume(folder.path, "new"));
   const logs = await cluster.run(pod("newer", `${at}/moving:2`, [container("app", "cat /volume/greeting")]));
   assert.equal(logs["app"], "new\n");
