@@ -28,7 +28,7 @@ export async function newReferrers(
       if (seen.size > CONTENTS_LIMIT) {
         throw new BaseError("too-large", `${source.origin}: more than ${CONTENTS_LIMIT} referrers`);
       }
-      if (await source.has(d, part)) found.set(d.digest, d);
+      if (await (source.can.mirrors ?? source).has(d, part)) found.set(d.digest, d);
     }
   });
   return [...found.values()];

@@ -50,8 +50,15 @@ export class CopySides {
       if (await this.intoDestination(() => mount.mount(d, this.#source, call))) return "mounted";
     }
     const foreign = d.urls !== undefined && d.urls.length > 0;
-    if (foreign && !(await this.fromSource(() => this.#source.has(d, call)))) return "foreign";
-    return await this.#send(d, call);
+    const { mirrors } = this.#source.can;
+    if (foreign && !(await this.fromSource(() => (mirrors ?? this.#source).has(d, call)))) return "foreign";
+    for (;;) {
+      try {
+        return await this.#send(d, call);
+      } catch (error) {
+        if (!isWrongAtSource(error) || !mirrors?.passOver(d, call)) throw error;
+      }
+    }
   }
 
   async manifest(d: Descriptor, bytes: Uint8Array, call: Call): Promise<Outcome> {
@@ -108,10 +115,18 @@ export class CopySides {
   }
 }
 
+/** Whether it is the content that is wrong, and not the way to it. */
+function isWrongAtSource(error: unknown): boolean {
+  return error instanceof CopyError && error.side === "source" && isMismatch(error.cause);
+}
+
+function isMismatch(error: unknown): error is StoreError {
+  return error instanceof StoreError && (error.code === "digest-mismatch" || error.code === "size-mismatch");
+}
+
 /** Where the destination found the bytes wrong as they came, they are wrong at the source. */
 function wrongAtSource(error: unknown, d: Descriptor, source: Store): CopyError | undefined {
-  if (!(error instanceof StoreError)) return undefined;
-  if (error.code !== "digest-mismatch" && error.code !== "size-mismatch") return undefined;
+  if (!isMismatch(error)) return undefined;
   const what = error.code === "size-mismatch" ? `${d.size} bytes` : "the content that its digest says";
   const found = new StoreError(error.code, `${source.origin}: ${d.digest} is not ${what}`, {
     hint: "it is damaged there, or was changed on its way; try again",

@@ -36,4 +36,14 @@ export {
   wantedOf,
 } from "./reference.ts";
 export { asReferrer, fallbackTag, isOfType } from "./referrer.ts";
-export type { BlobMount, BlobStat, Capabilities, Deletes, Referrers, Roots, Store, Tags } from "./store.ts";
+export type {
+  BlobMount,
+  BlobStat,
+  Capabilities,
+  Deletes,
+  Mirrors,
+  Referrers,
+  Roots,
+  Store,
+  Tags,
+} from "./store.ts";

@@ -31,6 +31,7 @@ export interface Capabilities {
   readonly roots?: Roots;
   readonly mount?: BlobMount;
   readonly stat?: BlobStat;
+  readonly mirrors?: Mirrors;
 }
 
 export interface Tags {
@@ -64,6 +65,19 @@ export interface Roots {
 export interface BlobMount {
   /** Takes the blob from another repository of the same registry without sending it; false where that failed. */
   mount(d: Descriptor, from: Store, call: Call): Promise<boolean>;
+}
+
+/**
+ * Where several hosts stand in for one another: a registry and its mirrors. What they give is seen to be wrong when its last
+ * byte has come; whoever can begin anew has it passed over, and reads it again.
+ */
+export interface Mirrors {
+  /** Whether any of them gives it. `Store.has` says whether it need not be pushed, which only the registry itself knows. */
+  has(d: Descriptor, call: Call): Promise<boolean>;
+  /** The mirror that gave `d` when it was last read, or its beginning; undefined where nobody else is left to be asked. */
+  giver(d: Descriptor): string | undefined;
+  /** What the giver gave was wrong: it is not asked for `d` again. @returns whether to read `d` again is to ask another one */
+  passOver(d: Descriptor, call: Call): boolean;
 }
 
 /** Where what a digest names depends on how it is asked for: a registry has blobs and manifests apart. */

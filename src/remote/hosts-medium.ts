@@ -1,7 +1,16 @@
-import { type Call, ImgvolError, isAbort } from "../base/index.ts";
+import { type Call, collect, type Finding, ImgvolError, isAbort } from "../base/index.ts";
 import type { HostCapability } from "../hosts/index.ts";
-import { type Capabilities, type Descriptor, isDigest, StoreError } from "../oci/index.ts";
-import type { Incoming, Medium } from "../store/index.ts";
+import {
+  type Capabilities,
+  type Descriptor,
+  type Digest,
+  isDigest,
+  isManifestLike,
+  MANIFEST_LIMIT,
+  StoreError,
+} from "../oci/index.ts";
+import { type Incoming, type Medium, verified } from "../store/index.ts";
+import { Givers } from "./givers.ts";
 
 /** A repository at one endpoint, and what the endpoint is trusted to do. */
 export interface Place {
@@ -13,23 +22,35 @@ export interface Place {
 
 type Places = readonly [Place, ...Place[]];
 
+/** What is not larger, and manifests, a mirror has to have given whole and right before anybody sees a byte of it. */
+const HELD = 1024 * 1024;
+
 /**
  * One repository at several endpoints, mirrors mostly. Reading asks them in order until one has it, and goes on at the next
- * where one fails in the middle; writing, deleting, and whether something need not be pushed, is for the first that takes
- * pushes, alone. What a mirror gives is verified like everything else; what a tag names only those say that may `resolve`.
+ * where one fails in the middle, or gives wrong content; writing, deleting, and whether something need not be pushed, is for
+ * the first that takes pushes, alone. What a tag names only those say that may `resolve`.
  */
 export class HostsMedium implements Medium {
   readonly origin: string;
   readonly can: Capabilities;
   readonly #open: () => Promise<readonly Place[]>;
+  readonly #tell: ((finding: Finding) => void) | undefined;
   /** Once it was used, and the files could be read. */
   #opened: Promise<readonly Place[]> | undefined;
+  /** Mirrors of which users know that they are passed over, and those of which they know that they are wrong. */
   readonly #told = new Set<string>();
+  readonly #givers = new Givers<Place>();
+  /** What was resolved last: it is read next. */
+  #resolved: { readonly digest: Digest; readonly bytes: Uint8Array } | undefined;
 
-  /** @param open finds the places: when the first is needed, and again after it failed */
-  constructor(origin: string, open: () => Promise<readonly Place[]>) {
+  /**
+   * @param open finds the places: when the first is needed, and again after it failed
+   * @param tell hears of mirrors that give wrong content
+   */
+  constructor(origin: string, open: () => Promise<readonly Place[]>, tell?: (finding: Finding) => void) {
     this.origin = origin;
     this.#open = open;
+    this.#tell = tell;
     this.can = {
       tags: { list: (call) => this.#read("resolve", call, (m) => capable(m, "tags").list(call)) },
       referrers: {
@@ -45,37 +66,42 @@ export class HostsMedium implements Medium {
       mount: {
         mount: async (d, from, call) => capable(await this.#writable(), "mount").mount(d, from, call),
       },
-      stat: { blob: (digest, call) => this.#ask("pull", call, (m) => capable(m, "stat").blob(digest, call)) },
+      stat: {
+        blob: (digest, call) =>
+          this.#ask("pull", call, ({ medium }) => capable(medium, "stat").blob(digest, call)),
+      },
+      mirrors: {
+        has: (d, call) => this.#someHas(d, call),
+        giver: (d) => this.#givers.of(d.digest)?.registry,
+        passOver: (d, call) => this.#passOver(d, call),
+      },
     };
   }
 
   /** A digest is proven by its content: who gives that may say so. */
   resolve(tagOrDigest: string, call: Call): Promise<Descriptor> {
     const need = isDigest(tagOrDigest) ? "pull" : "resolve";
-    return this.#ask(need, call, (medium) => medium.resolve(tagOrDigest, call));
+    return this.#ask(need, call, async ({ medium, can }, isLast) => {
+      const d = await medium.resolve(tagOrDigest, call);
+      if (isLast || !can.has("pull")) return d;
+      // Whoever it is, it has no size, and no content, that nobody else has.
+      if (isDigest(tagOrDigest) && d.digest !== tagOrDigest) {
+        throw new StoreError("digest-mismatch", `${medium.origin}: it has ${d.digest} as ${tagOrDigest}`);
+      }
+      if (isHeld(d)) this.#resolved = { digest: d.digest, bytes: await whole(medium, d, call) };
+      return d;
+    });
   }
 
   /** Whether it need not be pushed: a mirror's word would leave the registry without it. */
   async has(d: Descriptor, call: Call): Promise<boolean> {
     const places = await this.#places();
     const pushed = places.find((place) => place.can.has("push"));
-    if (pushed !== undefined) return await pushed.medium.has(d, call);
-    return await this.#ask("pull", call, (medium) => medium.has(d, call));
+    return pushed === undefined ? await this.#someHas(d, call) : await pushed.medium.has(d, call);
   }
 
-  async *open(d: Descriptor, from: number, call: Call): AsyncIterable<Uint8Array> {
-    let at = from;
-    for (let places = await this.#able("pull"); ; ) {
-      try {
-        for await (const chunk of places[0].medium.open(d, at, call)) {
-          at += chunk.length;
-          yield chunk;
-        }
-        return;
-      } catch (error) {
-        places = this.#after(error, places, call);
-      }
-    }
+  open(d: Descriptor, from: number, call: Call): AsyncIterable<Uint8Array> {
+    return isHeld(d) ? this.#openHeld(d, from, call) : this.#openLarge(d, from, call);
   }
 
   async write(content: Incoming, call: Call): Promise<void> {
@@ -87,8 +113,60 @@ export class HostsMedium implements Medium {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#resolved = undefined;
     const places = await this.#opened?.catch(() => []);
     for (const { medium } of places ?? []) await medium[Symbol.asyncDispose]();
+  }
+
+  /** Small content is verified before it is handed on, so that the next is asked where it is wrong. */
+  async *#openHeld(d: Descriptor, from: number, call: Call): AsyncIterable<Uint8Array> {
+    if (this.#resolved?.digest === d.digest && this.#resolved.bytes.length === d.size) {
+      yield this.#resolved.bytes.subarray(from);
+      return;
+    }
+    for (let places = await this.#able("pull"); ; ) {
+      const [{ medium }, ...others] = places;
+      try {
+        if (others.length === 0) yield* medium.open(d, from, call);
+        else yield (await whole(medium, d, call)).subarray(from);
+        return;
+      } catch (error) {
+        places = this.#after(error, places, call);
+      }
+    }
+  }
+
+  /** Large content is handed on as it comes: whoever verifies it says who is to be passed over. */
+  async *#openLarge(d: Descriptor, from: number, call: Call): AsyncIterable<Uint8Array> {
+    let at = from;
+    for (let places = this.#givers.right(d.digest, await this.#able("pull")); ; ) {
+      const [place, ...others] = places;
+      try {
+        for await (const chunk of place.medium.open(d, at, call)) {
+          this.#givers.gave(d.digest, at, others.length > 0 ? place : undefined);
+          at += chunk.length;
+          yield chunk;
+        }
+        return;
+      } catch (error) {
+        places = this.#after(error, places, call);
+      }
+    }
+  }
+
+  #passOver(d: Descriptor, call: Call): boolean {
+    const place = this.#givers.wrong(d.digest);
+    if (place === undefined) return false;
+    this.#tellWrong(place, `what it gave for ${d.digest} is other content`, call);
+    return true;
+  }
+
+  async #someHas(d: Descriptor, call: Call): Promise<boolean> {
+    return await this.#ask("pull", call, async ({ medium }, isLast) => {
+      const there = await medium.has(d, call);
+      if (!there && !isLast) throw new StoreError("not-found", `${medium.origin} does not have ${d.digest}`);
+      return there;
+    });
   }
 
   #places(): Promise<readonly Place[]> {
@@ -99,10 +177,14 @@ export class HostsMedium implements Medium {
     return this.#opened;
   }
 
-  async #ask<T>(need: HostCapability, call: Call, work: (medium: Medium) => Promise<T>): Promise<T> {
+  async #ask<T>(
+    need: HostCapability,
+    call: Call,
+    work: (place: Place, isLast: boolean) => Promise<T>,
+  ): Promise<T> {
     for (let places = await this.#able(need); ; ) {
       try {
-        return await work(places[0].medium);
+        return await work(places[0], places.length === 1);
       } catch (error) {
         places = this.#after(error, places, call);
       }
@@ -136,12 +218,29 @@ export class HostsMedium implements Medium {
     if (next === undefined || call.signal.aborted || isAbort(error) || !(error instanceof ImgvolError)) {
       throw error;
     }
-    // That a mirror does not have everything is its nature.
-    if (error.code !== "not-found" && !this.#told.has(failed.registry)) {
+    if (error.code === "digest-mismatch" || error.code === "size-mismatch") {
+      this.#tellWrong(failed, error.message, call);
+    } else if (error.code !== "not-found" && !this.#told.has(failed.registry)) {
+      // (That a mirror does not have everything is its nature.)
       this.#told.add(failed.registry);
       call.progress?.say(`${failed.registry} is passed over for ${this.origin}: ${error.message}`);
     }
     return [next, ...more];
+  }
+
+  /** More than a mirror that is down: somebody has to mend it. Told once of each. */
+  #tellWrong({ registry }: Place, why: string, call: Call): void {
+    const once = `${registry} wrong`;
+    if (this.#told.has(once)) return;
+    this.#told.add(once);
+    const message = `${registry} is passed over for ${this.origin}: ${why}`;
+    if (this.#tell === undefined) call.progress?.say(message);
+    else {
+      const fix = [
+        `have ${registry} fetch it anew, or take it out of hosts.toml: it is damaged or was changed`,
+      ];
+      this.#tell({ code: "mirror-wrong", severity: "warning", subject: registry, message, fix });
+    }
   }
 
   async #able(need: HostCapability): Promise<Places> {
@@ -155,6 +254,15 @@ export class HostsMedium implements Medium {
   async #writable(): Promise<Medium> {
     return (await this.#able("push"))[0].medium;
   }
+}
+
+function isHeld(d: Descriptor): boolean {
+  return d.size <= (isManifestLike(d.mediaType) ? MANIFEST_LIMIT : HELD);
+}
+
+/** Content as a whole, verified. */
+async function whole(medium: Medium, d: Descriptor, call: Call): Promise<Uint8Array> {
+  return await collect(verified(medium).read(d, call), MANIFEST_LIMIT, `${medium.origin}: ${d.digest}`);
 }
 
 function capable<K extends keyof Capabilities>(medium: Medium, what: K): Exclude<Capabilities[K], undefined> {

@@ -53,7 +53,7 @@ function configured(
       can: one.host.endpoint.can,
     }));
   };
-  const medium = new HostsMedium(`${registry}/${repository}`, open);
+  const medium = new HostsMedium(`${registry}/${repository}`, open, options.tell);
   return medium;
 }
 

@@ -77,6 +77,10 @@ async function* readVerified(
   call: Call,
 ): AsyncIterable<Uint8Array> {
   const { origin } = medium;
+  const whence = (): string => {
+    const mirror = medium.can.mirrors?.giver(d);
+    return mirror === undefined ? origin : `${origin}, as ${mirror} gives it`;
+  };
   if (!Number.isSafeInteger(from) || from < 0 || from > d.size) {
     throw new StoreError(
       "size-mismatch",
@@ -88,13 +92,13 @@ async function* readVerified(
   for await (const chunk of medium.open(d, from, call)) {
     call.signal.throwIfAborted();
     at += chunk.length;
-    if (at > d.size) throw wrongSize(origin, d, "more");
+    if (at > d.size) throw wrongSize(whence(), d, "more");
     hash?.update(chunk);
     yield chunk;
   }
-  if (at < d.size) throw wrongSize(origin, d, `only ${at}`);
+  if (at < d.size) throw wrongSize(whence(), d, `only ${at}`);
   const found = hash?.digest();
-  if (found !== undefined && found !== d.digest) throw mismatch(origin, d.digest, found);
+  if (found !== undefined && found !== d.digest) throw mismatch(whence(), d.digest, found);
 }
 
 /**

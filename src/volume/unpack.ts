@@ -1,23 +1,52 @@
+import { mkdir } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
-import { type Call, ImgvolError, messageOf, silent } from "../base/index.ts";
+import { type Call, ImgvolError, messageOf, removeTree, silent } from "../base/index.ts";
 import type { Store } from "../oci/index.ts";
 import { VolumeError } from "./errors.ts";
 import { UNPACK_LIMITS, type UnpackLimits } from "./limits.ts";
 import { RingWriter, ringMemory } from "./ring.ts";
 import type { Disk, Unpacked, UnpackJob, UnpackMessage } from "./unpack-job.ts";
 import type { VolumeImage } from "./volume-image.ts";
+import { passOverWrongLayer } from "./wrong-layer.ts";
+
+interface Target {
+  /** Empty, 0700. */
+  readonly root: string;
+  /** Not there yet. */
+  readonly contents: string;
+  readonly disk: Disk;
+}
 
 /**
  * Unpacks an image's layers, in order, into `root`: an empty folder that only the caller can write to. A record of what was
  * written goes to the file `contents`. The store verifies the layers' digests while they flow; their diff_ids are checked here.
- * After an error, what was written so far is the caller's to remove.
+ * A layer that a mirror gave wrong is got from the next host. After an error, what was written so far is the caller's to remove.
  *
  * @throws VolumeError, TarError, CodecError, StoreError, BaseError `disk-full`
  */
 export async function unpack(
   store: Store,
   image: VolumeImage,
-  to: { readonly root: string; readonly contents: string; readonly disk: Disk },
+  to: Target,
+  limits: Partial<UnpackLimits>,
+  call: Call,
+): Promise<Unpacked> {
+  for (;;) {
+    try {
+      return await unpackOnce(store, image, to, limits, call);
+    } catch (error) {
+      if (call.signal.aborted || !(await passOverWrongLayer(store, image, error, call))) throw error;
+      await removeTree(to.root);
+      await removeTree(to.contents);
+      await mkdir(to.root, { mode: 0o700 });
+    }
+  }
+}
+
+async function unpackOnce(
+  store: Store,
+  image: VolumeImage,
+  to: Target,
   limits: Partial<UnpackLimits>,
   call: Call,
 ): Promise<Unpacked> {

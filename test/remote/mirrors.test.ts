@@ -11,7 +11,7 @@ import { type Descriptor, digestOf, MediaType, type Store } from "../../src/oci/
 import { openRemote, type RemoteOptions } from "../../src/remote/index.ts";
 import { type Behaviour, type Peer, peer, refuse, reply, type Seen } from "./peer.ts";
 
-const blob = Buffer.alloc(300_000, "volume");
+const blob = Buffer.alloc(2_000_000, "volume");
 const layer: Descriptor = { mediaType: MediaType.layerTar, digest: digestOf(blob), size: blob.length };
 const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: MediaType.manifest }));
 const named: Descriptor = {
@@ -82,7 +82,7 @@ async function mirrored(
 }
 
 async function read(store: Store, d: Descriptor, call: Call): Promise<Buffer> {
-  return Buffer.from(await collect(store.read(d, call), 1_000_000, "it"));
+  return Buffer.from(await collect(store.read(d, call), 3_000_000, "it"));
 }
 
 function requests(at: Peer): string[] {
@@ -175,12 +175,15 @@ test("a mirror that breaks off: the registry gives the rest, from where it broke
   assert.ok(Number(/^bytes=(\d+)-\d+$/.exec(rest?.headers.range ?? "")?.[1]) > 0, rest?.headers.range);
 });
 
-test("a mirror that changes content is found out", async () => {
+test("a mirror that changes content is found out, and named", async () => {
   const other = Buffer.alloc(blob.length, "forged");
   await using pair = await mirrored((_s, response) =>
     reply(response, 200, { "content-length": String(other.length) }, other),
   );
-  await assert.rejects(read(pair.store, layer, pair.call), { code: "digest-mismatch" });
+  await assert.rejects(read(pair.store, layer, pair.call), {
+    code: "digest-mismatch",
+    message: new RegExp(`as ${pair.mirror.host} gives it: the content is sha256:`),
+  });
 });
 
 test("a mirror that may not resolve is not asked what a tag names, but for what a digest does", async () => {
@@ -189,7 +192,10 @@ test("a mirror that may not resolve is not asked what a tag names, but for what 
   await store.resolve("v1", call);
   await store.resolve(named.digest, call);
   assert.deepEqual(requests(pair.server), ["HEAD /v2/a/b/manifests/v1"]);
-  assert.equal(pair.mirror.seen.length, 1);
+  assert.deepEqual(
+    pair.mirror.seen.map((s) => s.method),
+    ["HEAD", "GET"],
+  );
 });
 
 test("pushes, deletes, and whether they are needed, are for the registry itself", async () => {
