@@ -3,8 +3,30 @@ import { mkdir, open, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { errno } from "./errors.ts";
 
-/** Makes a folder's own entries durable: after a rename, the new name survives a power cut. */
-export async function syncFolder(path: string): Promise<void> {
+/** Syncs that have not begun yet, and the ones that run, by folder. */
+const waiting = new Map<string, Promise<void>>();
+const running = new Map<string, Promise<void>>();
+
+/**
+ * Makes a folder's own entries durable: after a rename, the new name survives a power cut. Those who ask while one runs share the
+ * next, which begins after all of their renames.
+ */
+export function syncFolder(path: string): Promise<void> {
+  const shared = waiting.get(path);
+  if (shared !== undefined) return shared;
+  const before = running.get(path) ?? Promise.resolve();
+  const next = before
+    .catch(() => {})
+    .then(async () => {
+      waiting.delete(path);
+      running.set(path, next);
+      await sync(path).finally(() => running.delete(path));
+    });
+  waiting.set(path, next);
+  return next;
+}
+
+async function sync(path: string): Promise<void> {
   const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     await folder.sync();

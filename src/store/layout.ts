@@ -4,18 +4,8 @@ import { type Call, exists, makeFolder, quietCall, syncFolder } from "../base/in
 import { type Descriptor, type Digest, isDigest, type Store } from "../oci/index.ts";
 import { changing } from "./denied.ts";
 import { LayoutBlobs } from "./layout-blobs.ts";
-import {
-  find,
-  formatIndex,
-  type LayoutIndex,
-  names,
-  notNamed,
-  readIndex,
-  withoutDigest,
-  withoutTag,
-  withRoot,
-  withTag,
-} from "./layout-index.ts";
+import { type Edit, LayoutEdits } from "./layout-edits.ts";
+import { find, names, notNamed, withoutDigest, withoutTag, withRoot, withTag } from "./layout-index.ts";
 import { IndexFile } from "./layout-index-file.ts";
 import { checkLayout, createLayout, discardEmptyLayout } from "./layout-new.ts";
 import { LayoutReferrers, rootsOf } from "./layout-referrers.ts";
@@ -49,6 +39,7 @@ class Layout implements Medium {
   readonly #create: boolean;
   readonly #blobs: LayoutBlobs;
   readonly #writers: Writers;
+  readonly #edits: LayoutEdits;
   readonly #referrers = new LayoutReferrers();
   /** Where this store made the layout, and has put nothing into it yet: the topmost folder that it made. */
   #fresh: { readonly first: string | undefined } | undefined;
@@ -60,6 +51,7 @@ class Layout implements Medium {
     this.#create = create;
     this.#blobs = new LayoutBlobs(dir, this.origin);
     this.#writers = new Writers(dir);
+    this.#edits = new LayoutEdits(this.#index.path, this.#writers);
     this.can = {
       tags: { list: (call) => this.#list(call) },
       delete: {
@@ -189,17 +181,10 @@ class Layout implements Medium {
 
   async #edit(
     call: Call,
-    change: (index: LayoutIndex) => Promise<LayoutIndex>,
-    afterwards?: () => Promise<void>,
+    change: Edit["change"],
+    afterwards: () => Promise<void> = async () => {},
   ): Promise<void> {
-    await this.#changing(() =>
-      this.#writers.exclusively(call, async () => {
-        const now = await readIndex(this.#index.path, call);
-        const next = await change(now);
-        if (next !== now) await this.#writers.replace(this.#index.path, formatIndex(next));
-        await afterwards?.();
-      }),
-    );
+    await this.#changing(() => this.#edits.make({ change, afterwards }, call));
   }
 
   #changing<T>(work: () => Promise<T>): Promise<T> {

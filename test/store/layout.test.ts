@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { type FileHandle, mkdir, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -238,6 +238,49 @@ test("many stores over one folder at once: no tag is lost, no leftovers", async 
   const left = (await at.residue()).filter((name) => name.startsWith(".imgvol/"));
   assert.deepEqual(left, [".imgvol/lock", ".imgvol/writers"]);
 });
+
+test("tags that are set at one time are written together; one without content fails alone, one that gave up is not set", async () => {
+  await using at = await newLayout();
+  const { store } = at;
+  const d = { ...layerOf(someBytes(10)), mediaType: MediaType.manifest };
+  await store.put(d, fromBytes(someBytes(10)), call);
+  const missing = { ...layerOf(someBytes(20)), mediaType: MediaType.manifest };
+  const names = Array.from({ length: 64 }, (_, i) => `t${i}`);
+  const gone = new AbortController();
+  const syncs = await countingSyncs(at.dir, async () => {
+    const outcomes = [
+      codeOf(store.tag("wrong", missing, call)),
+      codeOf(store.tag("late", d, { signal: gone.signal })),
+      ...names.map((name) => store.tag(name, d, call)),
+    ];
+    gone.abort();
+    const [wrong, late] = await Promise.all(outcomes);
+    assert.deepEqual([wrong, late], ["not-found", "aborted"]);
+  });
+  // The first goes alone: a file, and the folder that it is in. The others wait for it, and go together.
+  assert.ok(syncs <= 4, `${syncs} syncs`);
+  const found: string[] = [];
+  for await (const name of store.can.tags?.list(call) ?? []) found.push(name);
+  assert.deepEqual(found, names.sort());
+});
+
+/** How often something was forced to the disk while `work` ran. */
+async function countingSyncs(dir: string, work: () => Promise<void>): Promise<number> {
+  await using probe = await open(dir);
+  const handles: { sync: () => Promise<void> } = Object.getPrototypeOf(probe);
+  const { sync } = handles;
+  let count = 0;
+  handles.sync = async function (this: FileHandle) {
+    count++;
+    await sync.call(this);
+  };
+  try {
+    await work();
+    return count;
+  } finally {
+    handles.sync = sync;
+  }
+}
 
 test("one write's abort does not disturb another's", async () => {
   await using at = await newLayout();
