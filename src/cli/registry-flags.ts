@@ -11,6 +11,7 @@ import {
   parseWait,
   repeated,
 } from "./flag-values.ts";
+import type { Io } from "./io.ts";
 import { remoteOptions } from "./opened.ts";
 
 /** What `registry serve` is told. */
@@ -86,11 +87,11 @@ export function limitsOf(flags: ServeFlags): Limits {
 }
 
 /** @throws ImgvolError `flag-invalid` */
-export function mirrorOf(flags: ServeFlags): MirrorOptions | undefined {
+export function mirrorOf(flags: ServeFlags, io: Io): MirrorOptions | undefined {
   if (flags.mirror === undefined) return undefined;
   return {
     upstreams: flags.mirror,
-    remote: remoteOptions({}),
+    remote: remoteOptions({}, io),
     ...given({ cacheSize: read(flags.mirrorSize, "--mirror-size", parseSize) }),
   };
 }

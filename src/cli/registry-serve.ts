@@ -38,7 +38,7 @@ async function serving(io: Io, flags: ServeFlags): Promise<number> {
         dir: flags.dir,
         tls: tlsFiles(flags),
         htpasswd: flags.htpasswd,
-        mirror: mirrorOf(flags),
+        mirror: mirrorOf(flags, io),
         accessLog: log?.write,
       }),
       allowHosts: flags.allowHost ?? [],

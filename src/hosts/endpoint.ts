@@ -21,8 +21,10 @@ export interface Endpoint {
   readonly own: OriginOptions | undefined;
 }
 
-/** What is known of a registry's endpoints. Asked once for each registry of one set of options. */
+/** What is known of a registry's endpoints. */
 export interface HostsProvider {
+  /** How long its word is believed, in ms; whoever asks later has it asked again. Default 30 s. */
+  readonly believed?: number;
   /**
    * In the order in which to try them, the registry itself last; undefined where nothing is configured.
    * @throws StoreError `hosts-invalid`

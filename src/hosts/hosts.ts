@@ -44,6 +44,7 @@ export function configuredHosts(env: Environment = process.env): HostsProvider {
 /** What is configured of the registries themselves: for whoever is a mirror, and would be sent round in circles. */
 export function withoutMirrors(hosts: HostsProvider): HostsProvider {
   return {
+    ...hosts,
     async endpoints(registry, plainHttp) {
       const all = await hosts.endpoints(registry, plainHttp);
       const itself = all?.filter(({ mirrorOf }) => mirrorOf === undefined);

@@ -280,3 +280,40 @@ test("credentials and headers are for their own host alone", async () => {
   assert.ok(pair.mirror.seen.every((s) => s.headers["x-team"] === "secret"));
   assert.ok(pair.server.seen.every((s) => s.headers["x-team"] === undefined));
 });
+
+test("files that change are seen by who keeps on asking; where they are wrong meanwhile, what they said before counts", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-mirrors-");
+  await using mirror = await peer(has);
+  await using server = await peer(has);
+  const file = join(folder.path, server.host, "hosts.toml");
+  await mkdir(join(folder.path, server.host));
+  const told: string[] = [];
+  const options: RemoteOptions = {
+    ...server.options,
+    hosts: { ...configuredHosts({ IMGVOL_HOSTS_DIR: folder.path }), believed: 0 },
+    tell: ({ code }) => void told.push(code),
+  };
+  /** A store for each request, as servers open them. */
+  const asked = async (): Promise<string[]> => {
+    await using store = openRemote({ registry: server.host, repository: "a/b" }, options);
+    await store.resolve("v1", quietCall());
+    const by = [mirror, server].filter((at) => at.seen.length > 0).map(({ host }) => host);
+    for (const at of [mirror, server]) at.seen.length = 0;
+    return by;
+  };
+  const mirrors = `server = "${server.url}"\n[host."${mirror.url}"]\ncapabilities = ["pull", "resolve"]`;
+  const steps: readonly [text: string, by: string, findings: number][] = [
+    [`server = "${server.url}"`, server.host, 0],
+    [mirrors, mirror.host, 0],
+    ["server = 1", mirror.host, 1],
+    ["server = 1", mirror.host, 1],
+    [`server = "${server.url}"`, server.host, 1],
+    ["server = 1", server.host, 2],
+  ];
+  for (const [text, by, findings] of steps) {
+    await writeFile(file, text);
+    assert.deepEqual(await asked(), [by], text);
+    assert.equal(told.length, findings, text);
+  }
+  assert.deepEqual(new Set(told), new Set(["hosts-invalid"]));
+});
