@@ -8,7 +8,7 @@ import {
   type CredentialsProvider,
 } from "./credentials.ts";
 import { scopesOf } from "./scope.ts";
-import { Shared } from "./shared.ts";
+import { SharedWork } from "./shared-work.ts";
 import { type Asker, fetchToken, type TokenServer, tokenServerOf } from "./token.ts";
 import { type Grant, keyOf, TokenCache } from "./token-cache.ts";
 import { type Verdict, verdictOf } from "./verdict.ts";
@@ -40,8 +40,8 @@ export class Authenticator {
   readonly #asker: Asker;
   readonly #provider: CredentialsProvider;
   readonly #tokens = new TokenCache();
-  readonly #fetches = new Shared<Authorization>();
-  readonly #lookUps = new Shared<LookedUp>();
+  readonly #fetches = new SharedWork<Authorization>();
+  readonly #lookUps = new SharedWork<LookedUp>();
   /** By repository: what was last found. */
   readonly #found = new Map<string, LookedUp>();
   /** Identity tokens that were exchanged for newer ones. */

@@ -17,7 +17,7 @@ import {
 import { type Endpoint, isPlain } from "../hosts/index.ts";
 import { asUnreachable, refusal } from "./errors.ts";
 import type { RemoteOptions } from "./options.ts";
-import { HostPatience } from "./retry.ts";
+import { HostPatience } from "./patience.ts";
 import { RegistryWarnings } from "./warnings.ts";
 
 /** One request to a registry. */

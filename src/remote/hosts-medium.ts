@@ -1,4 +1,4 @@
-import { type Call, collect, type Finding, ImgvolError, isAbort } from "../base/index.ts";
+import { type Call, collect, type Finding } from "../base/index.ts";
 import type { HostCapability } from "../hosts/index.ts";
 import {
   type Capabilities,
@@ -11,6 +11,7 @@ import {
 } from "../oci/index.ts";
 import { type Incoming, type Medium, verified } from "../store/index.ts";
 import { Givers } from "./givers.ts";
+import { PassedOver } from "./passed-over.ts";
 
 /** A repository at one endpoint, and what the endpoint is trusted to do. */
 export interface Place {
@@ -34,11 +35,9 @@ export class HostsMedium implements Medium {
   readonly origin: string;
   readonly can: Capabilities;
   readonly #open: () => Promise<readonly Place[]>;
-  readonly #tell: ((finding: Finding) => void) | undefined;
+  readonly #passedOver: PassedOver;
   /** Once it was used, and the files could be read. */
   #opened: Promise<readonly Place[]> | undefined;
-  /** Mirrors of which users know that they are passed over, and those of which they know that they are wrong. */
-  readonly #told = new Set<string>();
   readonly #givers = new Givers<Place>();
   /** What was resolved last: it is read next. */
   #resolved: { readonly digest: Digest; readonly bytes: Uint8Array } | undefined;
@@ -50,7 +49,7 @@ export class HostsMedium implements Medium {
   constructor(origin: string, open: () => Promise<readonly Place[]>, tell?: (finding: Finding) => void) {
     this.origin = origin;
     this.#open = open;
-    this.#tell = tell;
+    this.#passedOver = new PassedOver(origin, tell);
     this.can = {
       tags: { list: (call) => this.#read("resolve", call, (m) => capable(m, "tags").list(call)) },
       referrers: {
@@ -157,7 +156,7 @@ export class HostsMedium implements Medium {
   #passOver(d: Descriptor, call: Call): boolean {
     const place = this.#givers.wrong(d.digest);
     if (place === undefined) return false;
-    this.#tellWrong(place, `what it gave for ${d.digest} is other content`, call);
+    this.#passedOver.gave(place.registry, d, call);
     return true;
   }
 
@@ -215,32 +214,9 @@ export class HostsMedium implements Medium {
   /** Whom to ask after the first of them failed. @throws the error itself where nobody else may do better */
   #after(error: unknown, [failed, ...others]: Places, call: Call): Places {
     const [next, ...more] = others;
-    if (next === undefined || call.signal.aborted || isAbort(error) || !(error instanceof ImgvolError)) {
-      throw error;
-    }
-    if (error.code === "digest-mismatch" || error.code === "size-mismatch") {
-      this.#tellWrong(failed, error.message, call);
-    } else if (error.code !== "not-found" && !this.#told.has(failed.registry)) {
-      // (That a mirror does not have everything is its nature.)
-      this.#told.add(failed.registry);
-      call.progress?.say(`${failed.registry} is passed over for ${this.origin}: ${error.message}`);
-    }
+    if (next === undefined) throw error;
+    this.#passedOver.failed(failed.registry, error, call);
     return [next, ...more];
-  }
-
-  /** More than a mirror that is down: somebody has to mend it. Told once of each. */
-  #tellWrong({ registry }: Place, why: string, call: Call): void {
-    const once = `${registry} wrong`;
-    if (this.#told.has(once)) return;
-    this.#told.add(once);
-    const message = `${registry} is passed over for ${this.origin}: ${why}`;
-    if (this.#tell === undefined) call.progress?.say(message);
-    else {
-      const fix = [
-        `have ${registry} fetch it anew, or take it out of hosts.toml: it is damaged or was changed`,
-      ];
-      this.#tell({ code: "mirror-wrong", severity: "warning", subject: registry, message, fix });
-    }
   }
 
   async #able(need: HostCapability): Promise<Places> {

@@ -10,8 +10,8 @@ import {
   MediaType,
   StoreError,
 } from "../oci/index.ts";
+import { HostPatience } from "./patience.ts";
 import type { RemoteRepository } from "./repository.ts";
-import { HostPatience } from "./retry.ts";
 
 const ACCEPT: string = [
   MediaType.index,

@@ -9,8 +9,8 @@ import {
 } from "../oci/index.ts";
 import { asUnreachable } from "./errors.ts";
 import { acceptManifests } from "./manifests.ts";
+import { HostPatience, isTransient } from "./patience.ts";
 import type { RemoteRepository } from "./repository.ts";
-import { HostPatience, isTransient } from "./retry.ts";
 
 /** What may be fetched for nothing, beyond as much as the content itself, where a registry knows no ranges. */
 const AFFORDABLE = 16 * 1024 * 1024;

@@ -1,7 +1,7 @@
 import { type Call, collect, type Response } from "../base/index.ts";
 import { asUnreachable } from "./errors.ts";
 import type { RemoteHost } from "./host.ts";
-import { HostPatience } from "./retry.ts";
+import { HostPatience } from "./patience.ts";
 
 interface More {
   readonly headers?: Readonly<Record<string, string>>;

@@ -8,8 +8,8 @@ import {
   OciError,
   parseManifestOrIndex,
 } from "../oci/index.ts";
-import { addToFallback, removeFromFallback } from "./fallback.ts";
 import { hasReferrersApi } from "./referrers.ts";
+import { addToFallback, removeFromFallback } from "./referrers-fallback.ts";
 import type { RemoteRepository } from "./repository.ts";
 
 /** A manifest that refers to another: which one, and how it is listed there. */

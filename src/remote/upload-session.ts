@@ -3,10 +3,10 @@ import { type Call, collect, discard, type Response } from "../base/index.ts";
 import type { Descriptor } from "../oci/index.ts";
 import type { Incoming } from "../store/index.ts";
 import { asUnreachable } from "./errors.ts";
-import { Feed } from "./feed.ts";
-import { locationOf, withQuery } from "./location.ts";
-import { type HostPatience, isTransient } from "./retry.ts";
+import { type HostPatience, isTransient } from "./patience.ts";
+import { Feed } from "./upload-feed.ts";
 import { isTooLarge, isUnsupported, limitsOf, type UploadLimits } from "./upload-limits.ts";
+import { locationOf, withQuery } from "./upload-location.ts";
 import type { UploadPath } from "./upload-path.ts";
 
 /** Up to here known content goes in one PUT, which saves a round trip; above, an upload that can be continued is worth more. */

@@ -3,10 +3,10 @@ import { type Call, discard, type Response } from "../base/index.ts";
 import { type Descriptor, type Digest, StoreError } from "../oci/index.ts";
 import type { Incoming } from "../store/index.ts";
 import { asUnreachable } from "./errors.ts";
-import { locationOf } from "./location.ts";
+import { HostPatience, isTransient } from "./patience.ts";
 import type { RemoteRepository } from "./repository.ts";
-import { HostPatience, isTransient } from "./retry.ts";
 import { limitsOf } from "./upload-limits.ts";
+import { locationOf } from "./upload-location.ts";
 import { UploadPath } from "./upload-path.ts";
 import { BeginAgain, UploadSession } from "./upload-session.ts";
 

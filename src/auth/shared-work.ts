@@ -10,7 +10,7 @@ interface Flight<T> {
  * Work that many callers ask for at the same time, done once. A caller who is cancelled leaves at once, and the work goes
  * on for the others; it is cancelled with the last of them.
  */
-export class Shared<T> {
+export class SharedWork<T> {
   readonly #flights = new Map<string, Flight<T>>();
 
   async run(key: string, call: Call, work: (call: Call) => Promise<T>): Promise<T> {
