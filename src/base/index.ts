@@ -16,6 +16,7 @@ export { type ListenOptions, listen } from "./listen.ts";
 export { lock, lockInPlace, markOf, tryLock } from "./lock.ts";
 export { makeFolder, syncFolder } from "./make-folder.ts";
 export { Network, type NetworkOptions, type OriginOptions, processNetwork } from "./network.ts";
+export { ICON, PALETTE, pageFile, pageHeaders } from "./page.ts";
 export {
   isTemporary,
   isTemporaryFailure,

@@ -9,6 +9,7 @@ export function framed(title: string, host: string, main: Markup): Markup {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}</title>
 <link rel="icon" href="/site-icon.svg">
+<link rel="stylesheet" href="/page-palette.css">
 <link rel="stylesheet" href="/site.css">
 <script type="module" src="/site.mjs"></script>
 </head>

@@ -1,5 +1,4 @@
-import { readFile } from "node:fs/promises";
-import type { HttpRequest, HttpResponse } from "../base/index.ts";
+import { type HttpRequest, type HttpResponse, ICON, PALETTE, pageFile, pageHeaders } from "../base/index.ts";
 import { isRepository } from "../oci/index.ts";
 import type { Backing } from "./backing.ts";
 import { framed } from "./site-frame.ts";
@@ -8,30 +7,14 @@ import { listPage, type View } from "./site-list.ts";
 import { repositoryPage } from "./site-repository.ts";
 
 /** Path -> file. Nothing else is ever read. */
-const ASSETS: ReadonlyMap<string, readonly [URL, string]> = new Map([
-  ["/site.css", [new URL("./site.css", import.meta.url), "text/css; charset=utf-8"]],
-  ["/site.mjs", [new URL("./site.mjs", import.meta.url), "text/javascript; charset=utf-8"]],
-  ["/site-icon.svg", [new URL("./site-icon.svg", import.meta.url), "image/svg+xml"]],
+const ASSETS: ReadonlyMap<string, URL> = new Map([
+  ["/page-palette.css", PALETTE],
+  ["/site.css", new URL("./site.css", import.meta.url)],
+  ["/site.mjs", new URL("./site.mjs", import.meta.url)],
+  ["/site-icon.svg", ICON],
 ]);
 
-// The pages show what strangers wrote: nothing of it may ever run, or be fetched from elsewhere.
-const POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "form-action 'self'",
-  "base-uri 'none'",
-  "frame-ancestors 'none'",
-].join("; ");
-
-const HEADERS = {
-  "content-security-policy": POLICY,
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
-  "cross-origin-opener-policy": "same-origin",
-  "cache-control": "no-cache",
-} as const;
+const HEADERS = pageHeaders(["form-action 'self'"]);
 
 /** Whether a path is one of the pages for people, or belongs to them. */
 export function isSite(path: string): boolean {
@@ -42,10 +25,7 @@ export function isSite(path: string): boolean {
 export async function site(request: HttpRequest, backing: Backing): Promise<HttpResponse> {
   const { path, query, signal } = request;
   const asset = ASSETS.get(path);
-  if (asset !== undefined) {
-    const [file, type] = asset;
-    return { status: 200, headers: { ...HEADERS, "content-type": type }, body: await readFile(file) };
-  }
+  if (asset !== undefined) return await pageFile(asset, HEADERS);
   const host = request.headers.get("host") ?? "localhost";
   const view: View = { backing, query, host, now: new Date(), call: { signal } };
   if (path === "/") return page(200, await listPage(view));

@@ -1,12 +1,12 @@
-import { readFile } from "node:fs/promises";
-import type { HttpHandler, HttpRequest, HttpResponse } from "../base/index.ts";
-
-const TYPES: Readonly<Record<string, string>> = {
-  html: "text/html; charset=utf-8",
-  css: "text/css; charset=utf-8",
-  mjs: "text/javascript; charset=utf-8",
-  svg: "image/svg+xml",
-};
+import {
+  type HttpHandler,
+  type HttpRequest,
+  type HttpResponse,
+  ICON,
+  PALETTE,
+  pageFile,
+  pageHeaders,
+} from "../base/index.ts";
 
 const FILES: readonly URL[] = [
   new URL("./page.css", import.meta.url),
@@ -17,34 +17,17 @@ const FILES: readonly URL[] = [
   new URL("./page-elements.mjs", import.meta.url),
   new URL("./page-tree.mjs", import.meta.url),
   new URL("./page-words.mjs", import.meta.url),
-  new URL("./icon.svg", import.meta.url),
 ];
 
 /** Path -> file. Nothing else is ever read. */
 const ASSETS: ReadonlyMap<string, URL> = new Map([
   ["/", new URL("./page.html", import.meta.url)],
+  ["/page-palette.css", PALETTE],
+  ["/icon.svg", ICON],
   ...FILES.map((file): [string, URL] => [file.pathname.slice(file.pathname.lastIndexOf("/")), file]),
 ]);
 
-// The page shows what strangers wrote: nothing of it may ever run, or be fetched from elsewhere.
-const POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join("; ");
-
-const HEADERS = {
-  "content-security-policy": POLICY,
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
-  "cross-origin-opener-policy": "same-origin",
-  "cache-control": "no-cache",
-} as const;
+const HEADERS = pageHeaders(["connect-src 'self'", "form-action 'none'"]);
 
 /** The page and what belongs to it; everything else goes to `api`. */
 export function pageHandler(api: HttpHandler): HttpHandler {
@@ -53,7 +36,7 @@ export function pageHandler(api: HttpHandler): HttpHandler {
 
 /** To those without the token: the way to get in, for a person or for a program. The page's looks are no secret. */
 export const withoutToken: HttpHandler = async (request) => {
-  if (request.path === "/page.css" || request.path === "/icon.svg") {
+  if (["/page-palette.css", "/page.css", "/icon.svg"].includes(request.path)) {
     const found = await asset(request);
     if (found !== undefined) return found;
   }
@@ -75,7 +58,7 @@ export const withoutToken: HttpHandler = async (request) => {
 
 const LOCKED = `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>imgvol dashboard</title><link rel="icon" href="/icon.svg"><link rel="stylesheet" href="/page.css"></head>
+<title>imgvol dashboard</title><link rel="icon" href="/icon.svg"><link rel="stylesheet" href="/page-palette.css"><link rel="stylesheet" href="/page.css"></head>
 <body class="locked"><main><img src="/icon.svg" alt="" width="40" height="40"><h1>This dashboard has a key</h1>
 <p>Open the whole URL that <code>imgvol dashboard</code> printed in its terminal: it ends in <code>/login?t=…</code></p></main></body></html>
 `;
@@ -86,7 +69,5 @@ async function asset(request: HttpRequest): Promise<HttpResponse | undefined> {
   if (request.method !== "GET" && request.method !== "HEAD") {
     return { status: 405, headers: { ...HEADERS, allow: "GET, HEAD" } };
   }
-  const type = TYPES[found.pathname.slice(found.pathname.lastIndexOf(".") + 1)] ?? "application/octet-stream";
-  const body = await readFile(found);
-  return { status: 200, headers: { ...HEADERS, "content-type": type }, body };
+  return await pageFile(found, HEADERS);
 }

@@ -129,7 +129,7 @@ test(
       const page = await browser.open(colours);
       for (const path of ["/", "/r/agent", `/r/${long}`, "/r/missing"]) {
         await page.goto(registry.url + path);
-        await page.until("document.querySelector('h1') !== null && document.styleSheets.length === 1");
+        await page.until("document.querySelector('h1') !== null && document.styleSheets.length === 2");
         const { back, faint } = (await page.value(`(${contrasts})()`)) as { back: number; faint: string[] };
         assert.deepEqual(faint, [], `${colours} ${path}`);
         if (path === "/") brightness.push(back);

@@ -238,6 +238,7 @@ test("what was pushed is never a page of ours, whatever it looks like", async ()
 test("the pages' own files are there, and nothing else beside them", async () => {
   await using registry = await team({ memory: true });
   for (const [path, type] of [
+    ["/page-palette.css", "text/css; charset=utf-8"],
     ["/site.css", "text/css; charset=utf-8"],
     ["/site.mjs", "text/javascript; charset=utf-8"],
     ["/site-icon.svg", "image/svg+xml"],
