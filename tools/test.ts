@@ -15,7 +15,7 @@ const suites: Readonly<Record<string, { globs: string[]; concurrency: number }>>
   /** Against the field's own tools, fetched into .cache. Together they write one page: then one after the other. */
   peers: { globs: ["test/interop/**/*.test.ts"], concurrency: process.env["UPDATE"] === "1" ? 1 : busy },
   /** On real Kubernetes of this machine: root, and Go where its programs were not built yet. */
-  cluster: { globs: ["test/cluster/**/!(lifecycle|pages).test.ts"], concurrency: 2 },
+  cluster: { globs: ["test/cluster/**/!(lifecycle|pages).test.ts"], concurrency: busy },
   /** Alone, since the whole machine is compared before and after. */
   lifecycle: { globs: ["test/cluster/lifecycle.test.ts"], concurrency: 1 },
   /** Every line of the walk-through and of the examples, typed. */
