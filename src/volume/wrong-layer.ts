@@ -18,8 +18,9 @@ export async function passOverWrongLayer(
 ): Promise<boolean> {
   const { mirrors } = store.can;
   if (mirrors === undefined || !(error instanceof ImgvolError) || OF_THE_DISK.has(error.code)) return false;
-  for (const { descriptor } of image.layers) {
-    if (mirrors.giver(descriptor) === undefined) continue;
+  const given = image.layers.filter(({ descriptor }) => mirrors.giver(descriptor) !== undefined);
+  if (given.length > 0) call.progress?.say(`${error.message}: looking whether a mirror is to blame`);
+  for (const { descriptor } of given) {
     if (await isWrong(store, descriptor, { signal: call.signal })) return mirrors.passOver(descriptor, call);
   }
   return false;

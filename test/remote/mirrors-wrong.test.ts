@@ -11,6 +11,7 @@ import {
   type Listening,
   Network,
   quietCall,
+  ResourceStack,
   temporaryFolder,
 } from "../../src/base/index.ts";
 import { copy } from "../../src/copy/index.ts";
@@ -46,10 +47,22 @@ interface Places extends AsyncDisposable {
 }
 
 async function places(mirrorCount = 1): Promise<Places> {
-  const folder = await temporaryFolder(tmpdir(), "imgvol-mirrors-");
+  const held = new ResourceStack();
+  try {
+    return await madeIn(held, mirrorCount);
+  } catch (error) {
+    await held[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function madeIn(held: ResourceStack, mirrorCount: number): Promise<Places> {
+  const folder = held.keep(await temporaryFolder(tmpdir(), "imgvol-mirrors-"));
   const network = new Network({ env: {} });
-  const serve = (name: string): Promise<Listening> =>
-    startRegistry({ host: "127.0.0.1", port: 0, dir: join(folder.path, name), grace: 0 }, call);
+  const serve = async (name: string): Promise<Listening> =>
+    held.keep(
+      await startRegistry({ host: "127.0.0.1", port: 0, dir: join(folder.path, name), grace: 0 }, call),
+    );
   const made = memoryStore();
   const layers = [large, small].map((body, n) => tarOf([{ path: `file-${n}`, body }]));
   const image = await putImage(made, "v1", layers);
@@ -94,9 +107,8 @@ async function places(mirrorCount = 1): Promise<Places> {
       await writeFile(path, bytes);
     },
     async [Symbol.asyncDispose]() {
-      for (const one of [registry, ...mirrors]) await one[Symbol.asyncDispose]();
       network[Symbol.dispose]();
-      await folder[Symbol.asyncDispose]();
+      await held[Symbol.asyncDispose]();
     },
   };
 }
