@@ -1,10 +1,10 @@
-import { rm } from "node:fs/promises";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { messageOf, quietCall } from "../base/index.ts";
 import type { Descriptor, Digest } from "../oci/index.ts";
 import { find } from "./ask.ts";
 import type { Backing } from "./backing.ts";
 import { RegistryError } from "./errors.ts";
+import { openMirrorDatabase } from "./mirror-database.ts";
 import { TagLists } from "./mirror-tag-lists.ts";
 
 export interface CacheOptions {
@@ -54,17 +54,7 @@ export interface MirrorCache extends AsyncDisposable {
  * @throws RegistryError `folder-unusable`
  */
 export async function openMirrorCache(local: Backing, options: CacheOptions): Promise<MirrorCache> {
-  const { path } = options;
-  let database: DatabaseSync;
-  try {
-    database = await openDatabase(path);
-  } catch (cause) {
-    if (path === undefined) throw cause;
-    for (const file of [path, `${path}-wal`, `${path}-shm`]) await rm(file, { force: true });
-    database = await openDatabase(path).catch((error: unknown) => {
-      throw new RegistryError("folder-unusable", `cannot write ${path}`, { cause: error });
-    });
-  }
+  const database = await openMirrorDatabase(options.path);
   const cache = new Cache(local, database, options);
   try {
     if (cache.isEmpty) await cache.count(options.prefixes);
@@ -72,24 +62,6 @@ export async function openMirrorCache(local: Backing, options: CacheOptions): Pr
     return cache;
   } catch (error) {
     await cache[Symbol.asyncDispose]();
-    throw error;
-  }
-}
-
-async function openDatabase(path: string | undefined): Promise<DatabaseSync> {
-  const { DatabaseSync } = await import("node:sqlite");
-  const database = new DatabaseSync(path ?? ":memory:");
-  try {
-    // A crash of the machine costs the last uses, not the file.
-    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
-    database.exec(
-      "CREATE TABLE IF NOT EXISTS content (repository TEXT, digest TEXT, size INTEGER NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (repository, digest)) WITHOUT ROWID",
-    );
-    database.exec("CREATE INDEX IF NOT EXISTS by_use ON content (used)");
-    database.exec(TagLists.schema);
-    return database;
-  } catch (error) {
-    database.close();
     throw error;
   }
 }

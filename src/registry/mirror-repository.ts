@@ -8,7 +8,7 @@ import {
   StoreError,
 } from "../oci/index.ts";
 import { readManifest } from "../store/index.ts";
-import { find, within } from "./ask.ts";
+import { within } from "./ask.ts";
 import type { Backing, Repository } from "./backing.ts";
 import { RegistryError } from "./errors.ts";
 import { Gate } from "./gate.ts";
@@ -16,6 +16,7 @@ import { recordOf } from "./manifests.ts";
 import type { MirrorCache } from "./mirror-cache.ts";
 import type { Downloads } from "./mirror-downloads.ts";
 import type { MirrorFigures } from "./mirror-figures.ts";
+import { Kept } from "./mirror-kept.ts";
 import type { Once } from "./mirror-once.ts";
 import type { MirrorTags } from "./mirror-tags.ts";
 import { asUpstreamError, isOutOfReach, whyOf } from "./mirror-upstream.ts";
@@ -73,6 +74,7 @@ class Mirrored {
   readonly #name: string;
   readonly #upstream: Store;
   readonly #shared: Shared;
+  readonly #kept: Kept;
   /** Those that this request was told of: they may go again before it reads them, and are no blobs. */
   readonly #manifests = new Map<Digest, Descriptor>();
 
@@ -80,6 +82,7 @@ class Mirrored {
     this.#name = name;
     this.#upstream = upstream;
     this.#shared = shared;
+    this.#kept = new Kept(name, shared);
   }
 
   tag(tag: string, call: Call): Promise<Descriptor> {
@@ -87,16 +90,16 @@ class Mirrored {
     return tags.resolve(
       {
         what: `${this.#name}:${tag}`,
-        local: () => this.#local(tag),
+        local: () => this.#kept.find(tag),
         renew: async () => {
           const d = await this.#ask(() => this.#upstream.resolve(tag, lifetime));
           // Until it has its tag: nothing takes it away in between.
           using _held = cache.hold(this.#name, d.digest);
           await this.#keep(d);
-          await this.#rename(tag, d);
+          await this.#kept.tag(tag, d);
           return d;
         },
-        forget: () => this.#unname(tag),
+        forget: () => this.#kept.untag(tag),
       },
       call.signal,
     );
@@ -104,9 +107,9 @@ class Mirrored {
 
   /** A manifest by its digest: one that is here is never asked for again. */
   async manifest(digest: Digest): Promise<Descriptor | undefined> {
-    const local = await this.#repository();
+    const local = await this.#kept.repository();
     const recorded = await local?.manifests.get(digest);
-    if (recorded !== undefined && (await this.#local(digest)) !== undefined) {
+    if (recorded !== undefined && (await this.#kept.find(digest)) !== undefined) {
       this.#manifests.set(digest, recorded);
       return recorded;
     }
@@ -126,7 +129,7 @@ class Mirrored {
   async content(digest: Digest, call: Call): Promise<Descriptor> {
     const there =
       this.#manifests.get(digest) ??
-      (await this.#local(digest)) ??
+      (await this.#kept.find(digest)) ??
       this.#shared.downloads.underway(this.#name, digest);
     if (there !== undefined) return there;
     const { stat } = this.#upstream.can;
@@ -152,8 +155,8 @@ class Mirrored {
     using _held = cache.hold(this.#name, d.digest);
     if (!isBlob) await unlessAborted(this.#keep(d), call.signal);
     for (;;) {
-      const local = await this.#repository();
-      if (local !== undefined && (await this.#isIn(local, d))) {
+      const local = await this.#kept.repository();
+      if (local !== undefined && (await this.#kept.has(local, d))) {
         if (isBlob) figures.read("cache");
         yield* local.store.read(d, call, from);
         return;
@@ -184,7 +187,7 @@ class Mirrored {
         yield* before;
         return;
       }
-      const local = await this.#repository();
+      const local = await this.#kept.repository();
       if (local === undefined) throw error;
       this.#shared.tags.tellPartial(what, messageOf(error));
       yield* local.store.can.tags?.list(call) ?? [];
@@ -231,36 +234,11 @@ class Mirrored {
     return error;
   }
 
-  #repository(): Promise<Repository | undefined> {
-    return this.#shared.local.find(this.#name, this.#shared.lifetime);
-  }
-
-  /** What is here under a tag or digest, content and all. */
-  async #local(tagOrDigest: string): Promise<Descriptor | undefined> {
-    const { cache, lifetime } = this.#shared;
-    const local = await this.#repository();
-    const found = local === undefined ? undefined : await find(local, tagOrDigest, lifetime);
-    if (local === undefined || found === undefined || !(await this.#isIn(local, found))) return undefined;
-    cache.used(this.#name, found.digest);
-    return found;
-  }
-
-  /** Within the gate: what is just taken away is gone when it opens, and what is held by then stays. */
-  async #isIn({ gate, store }: Repository, d: Descriptor): Promise<boolean> {
-    try {
-      return await gate.shared(() => store.has(d, this.#shared.lifetime));
-    } catch (error) {
-      // Taken away itself.
-      if (error instanceof RegistryError && error.code === "name-unknown") return false;
-      throw error;
-    }
-  }
-
   /** Fetches a manifest, where it is not here. */
   #keep(d: Descriptor): Promise<Descriptor> {
     return this.#shared.manifests.run(`${this.#name}@${d.digest}`, async () => {
       const { cache, lifetime, local } = this.#shared;
-      if ((await this.#local(d.digest)) !== undefined) return d;
+      if ((await this.#kept.find(d.digest)) !== undefined) return d;
       const { bytes, view } = await this.#ask(() => readManifest(this.#upstream, d, lifetime));
       await cache.makeRoom(d.size);
       using _held = cache.hold(this.#name, d.digest);
@@ -274,19 +252,5 @@ class Mirrored {
       );
       return d;
     });
-  }
-
-  async #rename(tag: string, d: Descriptor): Promise<void> {
-    const local = await this.#repository();
-    if (local === undefined) return;
-    const before = await find(local, tag, this.#shared.lifetime);
-    if (before?.digest === d.digest) return;
-    await local.gate.shared(() => local.store.tag(tag, d, this.#shared.lifetime));
-  }
-
-  async #unname(tag: string): Promise<void> {
-    const local = await this.#repository();
-    if (local === undefined || (await find(local, tag, this.#shared.lifetime)) === undefined) return;
-    await local.gate.exclusive(async () => local.store.can.delete?.untag(tag, this.#shared.lifetime));
   }
 }
