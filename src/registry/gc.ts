@@ -2,6 +2,7 @@ import { type Call, errno, type Finding, ImgvolError, isAbort, messageOf, printa
 import type { Digest } from "../oci/index.ts";
 import type { Backing, Repository } from "./backing.ts";
 import type { Contents, Lying } from "./contents.ts";
+import { RegistryError } from "./errors.ts";
 import { Marks } from "./gc-marks.ts";
 import type { Collected, GcOptions, GcReport } from "./gc-report.ts";
 import type { Sessions } from "./sessions.ts";
@@ -35,7 +36,8 @@ export async function collectGarbage(
     } catch (error) {
       if (call.signal.aborted || isAbort(error)) throw error;
       if (!(error instanceof ImgvolError || errno(error) !== undefined)) throw error;
-      // A push that failed may have taken away the repository that it made.
+      // A push that failed may have taken away the repository that it made, and another one made it anew.
+      if (error instanceof RegistryError && error.code === "name-unknown") continue;
       if (!(await isThere(backing, name, call))) continue;
       findings.push(stopped(name, error));
     }
