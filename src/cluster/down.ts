@@ -82,7 +82,7 @@ async function removeFolder({ path, state }: ClusterFolder): Promise<void> {
  * @throws ClusterError `cluster-unknown` where there is something that no cluster has
  */
 export async function removeRemains(folder: ClusterFolder): Promise<void> {
-  const ours = new Set(["kubeconfig", "log", "node", "pki", "ready", "registry"]);
+  const ours = new Set(["kubeconfig", "kubectl-cache", "log", "node", "pki", "ready", "registry"]);
   const foreign = (await namesIn(folder.path)).find((name) => !ours.has(name));
   if (foreign !== undefined) {
     throw new ClusterError("cluster-unknown", `${folder.path} is no cluster's, and has ${foreign} in it`, {

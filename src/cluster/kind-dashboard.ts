@@ -63,7 +63,7 @@ export function dashboardObjects(volume: string, image: string, token?: string):
   const container = {
     name: NAME,
     image,
-    command: ["node", `${VOLUME}/opt/imgvol/bin/imgvol.cjs`, "dashboard"],
+    command: ["node", `${VOLUME}/opt/imgvol/node_modules/imgvol/bin/imgvol.cjs`, "dashboard"],
     args: ["--host", "0.0.0.0", "--allow-host", `${NAME}.${NAME}`],
     env: [
       {

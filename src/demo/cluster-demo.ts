@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -13,7 +13,7 @@ import {
   request,
   temporaryFolder,
 } from "../base/index.ts";
-import { type Cluster, checkMachine, clusterDown, clusterUp } from "../cluster/index.ts";
+import { type Cluster, checkMachine, clusterDown, clusterUp, shellEnvironment } from "../cluster/index.ts";
 import { dashboardClient } from "../telemetry/index.ts";
 import { defaultCacheFolder } from "../volume/index.ts";
 import { latestTrace } from "./arrived.ts";
@@ -70,14 +70,20 @@ async function steps(options: ClusterDemoOptions, held: ResourceStack, call: Cal
   const images = { registry: cluster.registry, cache, env, on };
   const agent = await publishAgent(AGENT, cluster.registry, work, cache, on, call);
   await publishJavaApp(join(home, "target", "hello.jar"), images, call);
-  await publishDashboard(images, call);
+  await publishDashboard(images, work, call);
 
   const kubectl = new Kubectl(cluster, on);
   const token = randomBytes(18).toString("base64url");
-  await kubectl.namespace("dashboard", call);
-  await kubectl.secret("dashboard", "dashboard", { token }, call);
-  await kubectl.apply("dashboard.yaml", await manifest("dashboard.yaml", cluster, agent), call);
-  await kubectl.apply("hello.yaml", await manifest("hello.yaml", cluster, agent), call);
+  const secret = join(work, "token");
+  await writeFile(secret, token, { mode: 0o600 });
+  await kubectl.done(["create", "namespace", "dashboard"], call);
+  const create = ["-n", "dashboard", "create", "secret", "generic", "dashboard"];
+  await kubectl.done([...create, `--from-file=token=${secret}`], call);
+  for (const file of ["dashboard.yaml", "hello.yaml"]) {
+    const at = join(work, file);
+    await writeFile(at, await manifest(file, cluster, agent));
+    await kubectl.done(["apply", "-f", at], call);
+  }
   await kubectl.rolledOut("dashboard", "dashboard", call);
   await kubectl.rolledOut("hello", HELLO.name, call);
 
@@ -110,23 +116,14 @@ async function ownCluster(
   call: Call,
 ): Promise<Cluster & AsyncDisposable> {
   const name = `demo-${randomBytes(3).toString("hex")}`;
-  const words = [
-    "imgvol",
-    "cluster",
-    "up",
-    "--name",
-    name,
-    ...["--api-port", "0", "--registry-port", "0"],
-    "--publish",
-    `0:${HELLO.nodePort}`,
-    "--publish",
-    `0:${PAGE}`,
-  ];
-  on.command(commandLine(words));
+  const ports = ["--api-port", "0", "--registry-port", "0"];
+  const more = [HELLO.nodePort, PAGE].flatMap((node) => ["--publish", `0:${node}`]);
+  const programs = bin === undefined ? [] : ["--bin", bin];
+  on.command(commandLine(["imgvol", "cluster", "up", "--name", name, ...ports, ...more, ...programs]));
   const publish = [HELLO.nodePort, PAGE].map((node) => ({ host: 0, node }));
   const cluster = await clusterUp({ name, bin, cache, apiPort: 0, registryPort: 0, publish }, call);
   on.note(`Kubernetes ${cluster.kubernetes}, containerd ${cluster.containerd}; registry ${cluster.registry}`);
-  on.command(commandLine(["export", `KUBECONFIG=${cluster.kubeconfig}`]));
+  for (const line of await shellEnvironment(cluster)) on.command(line);
   return {
     ...cluster,
     async [Symbol.asyncDispose]() {

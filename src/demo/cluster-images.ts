@@ -1,13 +1,16 @@
 import { execFileSync } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Call } from "../base/index.ts";
 import { openStore } from "../copy/index.ts";
 import { parseReference } from "../oci/index.ts";
 import { pack, type Source } from "../pack/index.ts";
-import { APP_USER, addProgram, makeRoot } from "./app-root.ts";
+import { addProgram, makeRoot } from "./app-root.ts";
 import { commandLine } from "./command-line.ts";
-import { DASHBOARD, imgvolSources } from "./dashboard-root.ts";
+import { HOME, imgvolSources, PACKAGE } from "./dashboard-root.ts";
 import type { DemoEvents } from "./events.ts";
-import { JAVA, MODULES, makeJavaRoot } from "./java-root.ts";
+import { MODULES, makeJavaRoot } from "./java-root.ts";
 import { javaProgram } from "./java-tools.ts";
 import { keptRoot } from "./kept-root.ts";
 
@@ -20,52 +23,63 @@ export interface ImageSurroundings {
   readonly on: DemoEvents;
 }
 
-/** Packs the image of a Spring Boot app: a Java runtime, and its jar. @returns the reference */
-export async function publishJavaApp(jar: string, to: ImageSurroundings, call: Call): Promise<string> {
+/** Packs `hello-spring:1`, the image of a Spring Boot app: a Java runtime, and its jar. */
+export async function publishJavaApp(jar: string, to: ImageSurroundings, call: Call): Promise<void> {
   const version = execFileSync(javaProgram("javac", to.env), ["-version"], { encoding: "utf8" });
   const make = (root: string): Promise<void> => makeJavaRoot(root, to.env, to.on, call);
   const root = await keptRoot(to.cache, "java", [version, ...MODULES], make, call);
   const sources = [
     { path: root, target: "/" },
-    { path: jar, target: "app/app.jar" },
+    { path: jar, target: "app/hello.jar" },
   ];
-  const config = {
-    Entrypoint: [JAVA, "-jar", "/app/app.jar"],
-    Env: ["PATH=/opt/jre/bin", "LANG=C.UTF-8"],
-    User: `${APP_USER}:${APP_USER}`,
-    WorkingDir: "/app",
-  };
-  return await publish(`${to.registry}/hello-spring:1`, sources, config, to.on, call);
+  const reference = `${to.registry}/hello-spring:1`;
+  await publish(reference, sources, wordsOf(sources), to.on, call);
 }
 
-/** Packs the dashboard's image: Node.js, and imgvol as it runs here. @returns the reference */
-export async function publishDashboard(to: ImageSurroundings, call: Call): Promise<string> {
+/**
+ * Packs `imgvol-dashboard:1`: Node.js, and imgvol as it runs here.
+ *
+ * @param work a folder that a user would work in
+ */
+export async function publishDashboard(to: ImageSurroundings, work: string, call: Call): Promise<void> {
   const make = async (root: string): Promise<void> => {
     await makeRoot(root);
     await addProgram(root, process.execPath, "/usr/bin/node", call);
   };
   const root = await keptRoot(to.cache, "node", [process.version, process.execPath], make, call);
-  const config = { Entrypoint: DASHBOARD, Env: ["PATH=/usr/bin"], User: `${APP_USER}:${APP_USER}` };
   const sources = [{ path: root, target: "/" }, ...(await imgvolSources())];
-  return await publish(`${to.registry}/imgvol-dashboard:1`, sources, config, to.on, call);
+  const reference = `${to.registry}/imgvol-dashboard:1`;
+  // The packages are taken from where they are. Whoever types this has them gathered by npm.
+  const gathered = join(work, "imgvol");
+  const npm = ["npm", "install", "--omit=dev", "--install-links", "--ignore-scripts", "--prefix", gathered];
+  to.on.command(commandLine([...npm, PACKAGE]));
+  const words = [`${root}=/`, `${join(gathered, "node_modules")}=${HOME}/node_modules`];
+  await publish(reference, sources, words, to.on, call);
 }
 
+function wordsOf(sources: readonly { readonly path: string; readonly target: string }[]): readonly string[] {
+  return sources.map(({ path, target }) => `${path}=${target}`);
+}
+
+/** What runs in the examples' images, and as whom: in files named after their repositories. */
+const CONFIGS = fileURLToPath(new URL("../../examples/images/", import.meta.url));
+
+/** @param words what a user would name as the sources */
 async function publish(
   reference: string,
   sources: readonly Source[],
-  config: Readonly<Record<string, unknown>>,
+  words: readonly string[],
   on: DemoEvents,
   call: Call,
-): Promise<string> {
-  const words = sources.slice(0, 2).map((s) => ("path" in s ? `${s.path}=${s.target ?? ""}` : s.name));
-  const more = sources.length > 2 ? ["…"] : [];
-  const flags = ["--image-config", "config.json", "--keep-modes", "--compress", "zstd"];
-  on.command(commandLine(["imgvol", "pack", ...words, ...more, "-t", reference, ...flags]));
+): Promise<void> {
   const parsed = parseReference(reference);
+  const file = join(CONFIGS, `${basename(reference).split(":")[0]}.json`);
+  const flags = ["--image-config", file, "--keep-modes", "--platform", "none", "--compress", "zstd"];
+  on.command(commandLine(["imgvol", "pack", ...words, "-t", reference, ...flags]));
   await using store = await openStore(parsed, { create: true }, call);
+  const config: Readonly<Record<string, unknown>> = JSON.parse(await readFile(file, "utf8"));
   const format = { compression: "zstd" } as const;
   const options = { tag: parsed.tag, config, format, keepModes: true, platforms: "none" } as const;
   const { digest } = await pack(sources, store, options, call);
   on.note(`${reference}@${digest}`);
-  return reference;
 }

@@ -6,17 +6,15 @@ import { exists } from "../base/index.ts";
 import type { Source } from "../pack/index.ts";
 import { DemoError } from "./errors.ts";
 
-/** Of the installed package, or of the repository. */
-const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
+/** The folder of the installed package, or of the repository. */
+export const PACKAGE: string = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 
-/** Where imgvol is in its image. */
-const HOME = "opt/imgvol";
-
-/** What starts the dashboard in its image. */
-export const DASHBOARD: readonly string[] = ["/usr/bin/node", `/${HOME}/bin/imgvol.cjs`, "dashboard"];
+/** Where imgvol is installed in its image. */
+export const HOME = "opt/imgvol";
 
 /**
- * imgvol itself as sources of an image: its built files, and the packages that it depends on, without those of its development.
+ * imgvol itself as sources of an image: its built files, and the packages that it depends on, without those of its development, as
+ * npm would install them in {@link HOME}.
  *
  * @throws DemoError `build-failed` where imgvol was not built
  */
@@ -26,7 +24,7 @@ export async function imgvolSources(): Promise<readonly Source[]> {
   }
   const own = ["bin", "dist", "package.json"].map((name) => ({
     path: join(PACKAGE, name),
-    target: `${HOME}/${name}`,
+    target: `${HOME}/node_modules/imgvol/${name}`,
   }));
   const packages = new Map<string, string>();
   await collect(PACKAGE, packages);
@@ -34,12 +32,15 @@ export async function imgvolSources(): Promise<readonly Source[]> {
   return [...own, ...roots];
 }
 
+/** Below which the packages are: an installed imgvol is one of them. */
+const INSTALLED = PACKAGE.endsWith("/node_modules/imgvol") ? join(PACKAGE, "../..") : PACKAGE;
+
 /** The packages below one, by where they go: as they are nested here, so that each finds its own versions. */
 async function collect(from: string, packages: Map<string, string>): Promise<void> {
   const { dependencies = {} } = JSON.parse(await readFile(join(from, "package.json"), "utf8"));
   for (const name of Object.keys(dependencies)) {
     const path = await packageFolder(name, from);
-    const at = path.slice(path.indexOf("node_modules/"));
+    const at = relative(INSTALLED, path);
     if (packages.has(at)) continue;
     packages.set(at, path);
     await collect(path, packages);

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Call, formatBytes } from "../base/index.ts";
+import { type Call, formatBytes, formatCount } from "../base/index.ts";
 import { copy, openStore } from "../copy/index.ts";
 import { type Digest, parseReference } from "../oci/index.ts";
 import { pack, presetSource } from "../pack/index.ts";
@@ -32,7 +32,9 @@ export async function publishAgent(
   const packed = await pack(sources, layout, { tag: source.version }, call);
   for (const finding of packed.told) on.note(`${finding.severity}: ${finding.message}`);
   const size = packed.layers.reduce((sum, layer) => sum + layer.descriptor.size, 0);
-  on.note(`${packed.entries} entries, ${formatBytes(packed.bytes)} in ${formatBytes(size)}`);
+  on.note(
+    `${formatCount(packed.entries, "entry", "entries")}, ${formatBytes(packed.bytes)} in ${formatBytes(size)}`,
+  );
 
   const reference = `${host}/${source.name}:${source.version}`;
   on.command(commandLine(["imgvol", "copy", local, reference]));

@@ -24,9 +24,6 @@ export const MODULES: readonly string[] = [
   "jdk.zipfs",
 ];
 
-/** Where a Java runtime is in its root. */
-export const JAVA = "/opt/jre/bin/java";
-
 /**
  * Makes a root that holds a Java runtime and nothing else that an app would miss: a runtime of the modules that are used, by
  * jlink, and the libraries of this machine that it needs.

@@ -8,7 +8,7 @@ import type { DemoEvents } from "./events.ts";
 /** How long a workload may take to be available, in seconds: a JVM with an agent, on a busy machine. */
 const PATIENCE = 300;
 
-/** What the demo does with a cluster, each as the command that a user would type. */
+/** What the demo does with a cluster: each is the command that a user would type, and that is shown. */
 export class Kubectl {
   readonly #cluster: Cluster;
   readonly #on: DemoEvents;
@@ -18,36 +18,11 @@ export class Kubectl {
     this.#on = on;
   }
 
-  async apply(file: string, text: string, call: Call): Promise<void> {
-    this.#on.command(commandLine(["kubectl", "apply", "-f", file]));
-    await this.#done(["apply", "-f", "-"], text, call);
-  }
-
-  async namespace(name: string, call: Call): Promise<void> {
-    this.#on.command(commandLine(["kubectl", "create", "namespace", name]));
-    // As a file would say it: applying the example's own afterwards is then no surprise.
-    const object = { apiVersion: "v1", kind: "Namespace", metadata: { name } };
-    await this.#done(["apply", "-f", "-"], JSON.stringify(object), call);
-  }
-
-  /** Its values are given by stdin, and not shown. */
-  async secret(
-    namespace: string,
-    name: string,
-    values: Readonly<Record<string, string>>,
-    call: Call,
-  ): Promise<void> {
-    const words = [
-      "create",
-      "secret",
-      "generic",
-      name,
-      ...Object.keys(values).map((key) => `--from-file=${key}`),
-    ];
-    this.#on.command(commandLine(["kubectl", "-n", namespace, ...words]));
-    const metadata = { name, namespace };
-    const secret = { apiVersion: "v1", kind: "Secret", metadata, stringData: values };
-    await this.#done(["apply", "-f", "-"], JSON.stringify(secret), call);
+  /** Runs it with these words. @throws DemoError `app-failed` */
+  async done(words: readonly string[], call: Call): Promise<void> {
+    this.#on.command(commandLine(["kubectl", ...words]));
+    const { code, stderr } = await this.#run(words, call);
+    if (code !== 0) throw new DemoError("app-failed", `kubectl ${words.join(" ")}: ${stderr.trim()}`);
   }
 
   /** Waits until a Deployment is available. @throws DemoError `app-failed`, with what the pod and its events say */
@@ -61,13 +36,13 @@ export class Kubectl {
       `--timeout=${PATIENCE}s`,
     ];
     this.#on.command(commandLine(["kubectl", ...words]));
-    const { code, stderr } = await this.#run(words, "", call);
+    const { code, stderr } = await this.#run(words, call);
     if (code === 0) return;
     for (const question of [
       ["-n", namespace, "get", "events", "--sort-by=.lastTimestamp"],
       ["-n", namespace, "logs", `deployment/${deployment}`, "--tail=20"],
     ]) {
-      const { stdout } = await this.#run(question, "", call);
+      const { stdout } = await this.#run(question, call);
       for (const line of stdout.trimEnd().split("\n").slice(-20)) this.#on.output(line);
     }
     throw new DemoError("app-failed", `${deployment} did not become available: ${stderr.trim()}`);
@@ -77,22 +52,16 @@ export class Kubectl {
   async logs(namespace: string, deployment: string, call: Call): Promise<readonly string[]> {
     const { stdout } = await this.#run(
       ["-n", namespace, "logs", `deployment/${deployment}`, "--tail=40"],
-      "",
       call,
     );
     return stdout.trimEnd().split("\n");
   }
 
-  async #done(words: readonly string[], input: string, call: Call): Promise<void> {
-    const { code, stderr } = await this.#run(words, input, call);
-    if (code !== 0) throw new DemoError("app-failed", `kubectl ${words.join(" ")}: ${stderr.trim()}`);
-  }
-
-  async #run(words: readonly string[], input: string, call: Call): Promise<Ran> {
+  async #run(words: readonly string[], call: Call): Promise<Ran> {
     const { kubectl, kubeconfig } = this.#cluster;
     // What it learns of an API server that goes with its cluster goes with it too.
     const cache = join(dirname(kubeconfig), "kubectl-cache");
     const place = ["--kubeconfig", kubeconfig, "--cache-dir", cache];
-    return await runProgram(kubectl, [...place, ...words], { input }, call);
+    return await runProgram(kubectl, [...place, ...words], {}, call);
   }
 }

@@ -16,7 +16,7 @@ export const DASHBOARD_PORT = 31_888;
 export async function deployDashboard(cluster: TestCluster): Promise<TelemetryQueries> {
   const { registry, ports } = cluster.cluster;
   const on = { command() {}, note() {}, output() {} };
-  await publishDashboard({ registry, cache: programs.cache, env: process.env, on }, call);
+  await publishDashboard({ registry, cache: programs.cache, env: process.env, on }, "work", call);
   const metadata = { name: "dashboard" };
   await cluster.apply({ apiVersion: "v1", kind: "Namespace", metadata });
   const secret = { metadata: { ...metadata, namespace: "dashboard" }, stringData: { token: TOKEN } };

@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { join } from "node:path";
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import type { Readable } from "node:stream";
 import { test } from "node:test";
 import { promisify } from "node:util";
+import { temporaryFolder } from "../../src/base/index.ts";
+import { start } from "../cli/imgvol.ts";
 import { HERE } from "./cluster.ts";
 import { programs } from "./programs.ts";
 
@@ -21,21 +27,27 @@ interface Answer {
   }[];
 }
 
+const words = ["demo", "spring", "--cluster", "--json", ...(programs.bin ? ["--bin", programs.bin] : [])];
+
 test("demo spring --cluster: spans of the pod, with the volume that its agent came from", async (t) => {
-  const words = [
-    "demo",
-    "spring",
-    "--cluster",
-    "--once",
-    "--json",
-    ...(programs.bin ? ["--bin", programs.bin] : []),
-  ];
   const began = performance.now();
-  const { stdout } = await promisify(execFile)(process.execPath, [join(HERE, "bin/imgvol.cjs"), ...words], {
-    maxBuffer: 1 << 26,
-  });
-  t.diagnostic(`${Math.round((performance.now() - began) / 1000)} s`);
-  const { app, volume, services, traces }: Answer = JSON.parse(stdout);
+  await using place = await temporaryFolder(tmpdir(), "imgvol-demo-typed-");
+  const child = start(words);
+  const [said, shown] = [child.stderr, child.stdout].map((stream) => textOf(stream));
+  const over = once(child, "exit");
+  try {
+    await Promise.race([said?.until(/stop it all with Ctrl-C/), over]);
+    t.diagnostic(`${Math.round((performance.now() - began) / 1000)} s`);
+    check(JSON.parse(shown?.text() ?? ""));
+    await typeAgain(said?.text() ?? "", place.path);
+  } finally {
+    child.kill("SIGINT");
+    await over;
+  }
+  assert.equal(child.exitCode, 0, said?.text());
+});
+
+function check({ app, volume, services, traces }: Answer): void {
   assert.equal(app, "spring");
   assert.match(volume.reference, /^localhost:\d+\/otel-java:\d/);
   const [service] = services;
@@ -45,4 +57,42 @@ test("demo spring --cluster: spans of the pod, with the volume that its agent ca
   assert.ok(service.logsInTraces >= 3);
   assert.deepEqual(traces[0]?.sources, [{ service: "hello-spring", volume }]);
   assert.equal(traces[0]?.spans[0]?.name, "GET /hello/{name}");
-});
+}
+
+/** What may be done but once, needs a network, or takes long for nothing new. */
+const ONCE = /^(?:cp |mvn |\S*jlink |npm |imgvol cluster up |kubectl (?:create|-n \S+ create) )/;
+
+/** The commands that the demo printed are such as a user can type: the same images come of them, and nothing changes. */
+async function typeAgain(said: string, folder: string): Promise<void> {
+  const commands = [...said.matchAll(/^\$ (.*)$/gm)].map(([, command = ""]) => command);
+  assert.ok(commands.length > 15, said);
+  const lines = commands.filter((command) => !ONCE.test(command) && !command.includes("node_modules"));
+  const imgvol = `#!/bin/sh\nexec '${process.execPath}' '${join(HERE, "src/cli/main.ts")}' "$@"\n`;
+  await writeFile(join(folder, "imgvol"), imgvol, { mode: 0o755 });
+  const env = { ...process.env, PATH: `${folder}${delimiter}${process.env["PATH"]}` };
+  const { stdout } = await promisify(execFile)("sh", ["-euc", lines.join("\n")], { env, cwd: folder });
+  // As the demo noted them.
+  const images = [...said.matchAll(/^ {2}localhost:\d+\/((?:otel-java|hello-spring)):\S+(@sha256:\S+)$/gm)];
+  assert.equal(images.length, 2);
+  for (const [, name = "", digest = ""] of images) assert.ok(stdout.includes(`/${name}${digest}\n`), stdout);
+  assert.match(stdout, /deployment\.apps\/hello-spring unchanged/);
+  assert.match(stdout, /Hello, world!\nHello, pod!\nHello, volume!\n/);
+}
+
+interface Heard {
+  text(): string;
+  until(what: RegExp): Promise<void>;
+}
+
+function textOf(stream: Readable | null): Heard {
+  let text = "";
+  stream?.setEncoding("utf8").on("data", (more: string) => {
+    text += more;
+  });
+  return {
+    text: () => text,
+    async until(what) {
+      while (stream !== null && !what.test(text)) await once(stream, "data");
+    },
+  };
+}

@@ -60,7 +60,7 @@ docker exec --interactive imgvol-control-plane kubectl --kubeconfig /etc/kuberne
                 "image": "docker.io/library/node:24-slim",
                 "command": [
                   "node",
-                  "/imgvol/opt/imgvol/bin/imgvol.cjs",
+                  "/imgvol/opt/imgvol/node_modules/imgvol/bin/imgvol.cjs",
                   "dashboard"
                 ],
                 "args": [
