@@ -6,8 +6,8 @@ import type { Writers } from "./layout-writers.ts";
 export interface Edit {
   /** The index as it is to be; the same one where nothing changes. What it throws concerns this edit alone. */
   change(index: LayoutIndex): Promise<LayoutIndex>;
-  /** What is done once the change is on the disk, before anybody else edits. */
-  afterwards(): Promise<void>;
+  /** What is done once the change is on the disk, before anybody else looks whether their change can be made. */
+  readonly afterwards?: (() => Promise<void>) | undefined;
 }
 
 interface Waiting {
@@ -37,7 +37,7 @@ export class LayoutEdits {
     this.#waiting.push(mine);
     try {
       await this.#turns.take(call, async () => {
-        if (mine.outcome === undefined) await this.#writers.exclusively(call, () => this.#makeAll());
+        if (mine.outcome === undefined) await this.#writers.exclusively(call, () => this.#makeUntil(mine));
       });
     } finally {
       // One that gave up is not made by the next.
@@ -47,13 +47,21 @@ export class LayoutEdits {
   }
 
   /** All that wait, and not only whose turn it is: that one's abort must not end the others. */
-  async #makeAll(): Promise<void> {
-    const all = this.#waiting;
-    this.#waiting = [];
+  async #makeUntil(mine: Waiting): Promise<void> {
+    while (mine.outcome === undefined) await this.#makeTogether(this.#takeTogether());
+  }
+
+  /** Those up to the first that does something afterwards: who comes after it has to see that, such as content that is gone. */
+  #takeTogether(): readonly Waiting[] {
+    const last = this.#waiting.findIndex(({ edit }) => edit.afterwards !== undefined);
+    return this.#waiting.splice(0, last < 0 ? this.#waiting.length : last + 1);
+  }
+
+  async #makeTogether(all: readonly Waiting[]): Promise<void> {
     try {
       const made = await this.#write(all);
       for (const waiting of made) {
-        waiting.outcome = await outcomeOf(async () => waiting.edit.afterwards());
+        waiting.outcome = await outcomeOf(async () => waiting.edit.afterwards?.());
       }
     } catch (error) {
       for (const waiting of all) waiting.outcome ??= { error };

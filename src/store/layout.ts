@@ -179,11 +179,7 @@ class Layout implements Medium {
     );
   }
 
-  async #edit(
-    call: Call,
-    change: Edit["change"],
-    afterwards: () => Promise<void> = async () => {},
-  ): Promise<void> {
+  async #edit(call: Call, change: Edit["change"], afterwards?: Edit["afterwards"]): Promise<void> {
     await this.#changing(() => this.#edits.make({ change, afterwards }, call));
   }
 

@@ -264,6 +264,19 @@ test("tags that are set at one time are written together; one without content fa
   assert.deepEqual(found, names.sort());
 });
 
+test("a tag that is set while its content is deleted fails: no name is left without content", async () => {
+  await using at = await newLayout();
+  const { store } = at;
+  const d = { ...layerOf(someBytes(10)), mediaType: MediaType.manifest };
+  await store.put(d, fromBytes(someBytes(10)), call);
+  await store.tag("before", d, call);
+  const deleted = store.can.delete?.delete(d, call);
+  const outcomes = ["one", "other"].map((name) => codeOf(store.tag(name, d, call)));
+  await deleted;
+  assert.deepEqual(await Promise.all(outcomes), ["not-found", "not-found"]);
+  assert.deepEqual(await gather(store.can.tags?.list(call)), []);
+});
+
 /** How often something was forced to the disk while `work` ran. */
 async function countingSyncs(dir: string, work: () => Promise<void>): Promise<number> {
   await using probe = await open(dir);
