@@ -87,7 +87,13 @@ export class HostsMedium implements Medium {
       if (isDigest(tagOrDigest) && d.digest !== tagOrDigest) {
         throw new StoreError("digest-mismatch", `${medium.origin}: it has ${d.digest} as ${tagOrDigest}`);
       }
-      if (isHeld(d)) this.#resolved = { digest: d.digest, bytes: await whole(medium, d, call) };
+      if (d.size > MANIFEST_LIMIT) {
+        throw new StoreError(
+          "size-mismatch",
+          `${medium.origin}: no manifest has ${d.size} bytes, as ${d.digest} is said to`,
+        );
+      }
+      this.#resolved = { digest: d.digest, bytes: await whole(medium, d, call) };
       return d;
     });
   }

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { chmod, mkdir, readFile, truncate, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -147,6 +150,32 @@ for (const [what, which] of damaged) {
     }
   }
 }
+
+test("a mirror that says of a manifest that it is larger than any is passed over, and named", async () => {
+  await using at = await places(0);
+  const { digest } = at.image;
+  const server = createServer((_request, response) => {
+    const headers = { "content-type": MediaType.manifest, "docker-content-digest": digest };
+    response.writeHead(200, { ...headers, "content-length": 99_999_999 }).end();
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  try {
+    const mirror = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const file = join(at.dir, "hosts", `127.0.0.1:${at.registry.port}`, "hosts.toml");
+    const before = await readFile(file, "utf8");
+    await writeFile(file, `${before}\n[host."http://${mirror}"]\ncapabilities = ["pull", "resolve"]\n`);
+    await using source = at.open();
+    for (const name of ["v1", digest])
+      assert.deepEqual((await source.resolve(name, call)).size, at.image.size);
+    assert.deepEqual(
+      at.found.map(({ code, subject }) => [code, subject]),
+      [["mirror-wrong", mirror]],
+    );
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});
 
 test("the rest still comes from the mirror: only what it has wrong is asked for elsewhere", async () => {
   await using at = await places();
