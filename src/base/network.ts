@@ -49,13 +49,12 @@ export class Network implements Disposable {
   readonly isPrivate: (address: string) => boolean;
   readonly #env: Environment;
   readonly #lookup: LookupFunction;
-  #agents = new Map<string, Agent>();
+  readonly #agents = new Map<string, Agent>();
   #secure: ReturnType<typeof trust> | undefined;
   #own: OriginOptions | undefined;
   #base: Network | undefined;
-  #views = 0;
-  /** Tells the agents of one view from those of others. */
-  #mark = "";
+  /** Of all views. Weak: who serves for months makes a view for each renewed certificate, and what it trusts takes a megabyte. */
+  #made = new Set<WeakRef<Agent>>();
 
   constructor(options: NetworkOptions = {}) {
     this.#env = options.env ?? process.env;
@@ -66,10 +65,9 @@ export class Network implements Disposable {
   /** The same network, that knows one origin better. Its connections end with those of this one. */
   knowing(own: OriginOptions): Network {
     const view = new Network({ env: this.#env, lookup: this.#lookup, isPrivate: this.isPrivate });
-    view.#agents = this.#agents;
     view.#own = own;
     view.#base = this;
-    view.#mark = `${this.#mark}${++this.#views} `;
+    view.#made = this.#made;
     return view;
   }
 
@@ -112,7 +110,7 @@ export class Network implements Disposable {
 
   /** Closes every connection. */
   [Symbol.dispose](): void {
-    for (const agent of this.#agents.values()) agent.destroy();
+    for (const made of this.#made) made.deref()?.destroy();
     this.#agents.clear();
   }
 
@@ -123,7 +121,7 @@ export class Network implements Disposable {
     own: OriginOptions | undefined,
   ): Agent {
     const via = secure ? tunnel : undefined;
-    const key = `${this.#mark}${own?.origin ?? ""} ${secure} ${publicOnly} ${via?.href ?? ""}`;
+    const key = `${own?.origin ?? ""} ${secure} ${publicOnly} ${via?.href ?? ""}`;
     let agent = this.#agents.get(key);
     if (agent === undefined) {
       const options = {
@@ -140,6 +138,8 @@ export class Network implements Disposable {
       }
       if (own?.connectTimeout !== undefined) limitConnecting(agent, own.connectTimeout);
       this.#agents.set(key, agent);
+      for (const made of this.#made) if (made.deref() === undefined) this.#made.delete(made);
+      this.#made.add(new WeakRef(agent));
     }
     return agent;
   }

@@ -4,6 +4,8 @@ import https from "node:https";
 import net, { type AddressInfo } from "node:net";
 import { test } from "node:test";
 import type { TlsOptions } from "node:tls";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import {
   collect,
   Network,
@@ -22,6 +24,8 @@ interface Server extends AsyncDisposable {
   readonly origin: string;
   /** The names of the clients' certificates, one a request. */
   readonly seen: (string | undefined)[];
+  /** The end of the first connection. */
+  ended(): Promise<void>;
 }
 
 async function listen(tls: TlsOptions, location?: string): Promise<Server> {
@@ -32,12 +36,15 @@ async function listen(tls: TlsOptions, location?: string): Promise<Server> {
     res.writeHead(location === undefined ? 200 : 307, location === undefined ? {} : { location });
     res.end("hello");
   });
+  const over = Promise.withResolvers<void>();
+  listening.on("secureConnection", (socket) => socket.once("close", () => over.resolve()));
   listening.on("tlsClientError", () => {});
   listening.listen(0, "127.0.0.1");
   await once(listening, "listening");
   return {
     origin: `https://localhost:${(listening.address() as AddressInfo).port}`,
     seen,
+    ended: () => over.promise,
     async [Symbol.asyncDispose]() {
       listening.closeAllConnections();
       listening.close();
@@ -85,6 +92,31 @@ test("whose certificate is not checked is one origin", async () => {
   const leading = knowing(network, { origin: registry.origin, skipVerify: true });
   await assert.rejects(get(registry.origin, leading), { code: "tls-failed" });
   assert.deepEqual(store.seen, []);
+});
+
+test("of a view that nobody has any more nothing stays; its open connections end with the network's", async () => {
+  await using store = await listen(server);
+  setFlagsFromString("--expose-gc");
+  const collectGarbage: () => void = runInNewContext("gc");
+  const network = new Network({ env: {} });
+  const { origin } = store;
+  const agents = Array.from({ length: 3 }, () => {
+    const { connection } = knowing(network, { origin, ca: [authority] }).route(new URL(origin), false);
+    return new WeakRef(connection.agent as object);
+  });
+  const used = knowing(network, { origin, ca: [authority] });
+  assert.equal(await get(origin, used), "hello");
+  for (let tries = 0; tries < 20 && agents.some((agent) => agent.deref() !== undefined); tries++) {
+    await new Promise((next) => setImmediate(next));
+    collectGarbage();
+  }
+  assert.deepEqual(
+    agents.map((agent) => agent.deref()),
+    [undefined, undefined, undefined],
+  );
+  const ended = store.ended();
+  network[Symbol.dispose]();
+  await ended;
 });
 
 const failures: readonly [
