@@ -1,6 +1,6 @@
-import { chmod, chown, readdir, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, chown, readdir, readFile, realpath, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { asFolderError, type Call, errno, lockInPlace, makeFolder, replaceFile } from "../base/index.ts";
+import { asFolderError, type Call, errno, makeFolder, passingLock, replaceFile } from "../base/index.ts";
 import { type Config, readConfig, unreadable } from "./credential-files.ts";
 
 /**
@@ -21,7 +21,7 @@ export async function editConfig(
   try {
     const made = await makeFolder(folder);
     if (made !== undefined) await chmod(folder, 0o700);
-    await using _held = await lockBeside(target, call);
+    await using _held = await passingLock(`${target}.imgvol.lock`, call);
     await sweep(target);
     const before = await readConfig(target);
     const after = change(before);
@@ -52,18 +52,4 @@ async function sweep(target: string): Promise<void> {
     const rest = name.startsWith(start) ? name.slice(start.length) : "";
     if (/^[0-9a-f-]{36}\.tmp$/.test(rest)) await rm(join(dirname(target), name), { force: true });
   }
-}
-
-/** A lock on a file beside `target` that is gone when nobody holds it. */
-async function lockBeside(target: string, call: Call): Promise<AsyncDisposable> {
-  const path = `${target}.imgvol.lock`;
-  // Not for others to hold.
-  await writeFile(path, "", { flag: "a", mode: 0o600 });
-  const held = await lockInPlace(path, call);
-  return {
-    async [Symbol.asyncDispose]() {
-      await rm(path, { force: true });
-      await held[Symbol.asyncDispose]();
-    },
-  };
 }

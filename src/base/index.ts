@@ -13,7 +13,7 @@ export {
 export type { Finding } from "./finding.ts";
 export type { HttpHandler, HttpRequest, HttpResponse } from "./http.ts";
 export { type ListenOptions, listen } from "./listen.ts";
-export { lock, lockInPlace, markOf, tryLock } from "./lock.ts";
+export { lock, lockInPlace, markOf, passingLock, tryLock } from "./lock.ts";
 export { makeFolder, syncFolder } from "./make-folder.ts";
 export { Network, type NetworkOptions, type OriginOptions, processNetwork } from "./network.ts";
 export { ICON, PALETTE, pageFile, pageHeaders } from "./page.ts";

@@ -1,6 +1,5 @@
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type Call, lockInPlace, tryLock } from "../base/index.ts";
+import { type Call, passingLock, tryLock } from "../base/index.ts";
 import { MACHINE } from "./machine-clusters.ts";
 
 /** Keeps other ups and downs of one folder's clusters away, for as long as one takes. */
@@ -18,15 +17,4 @@ export async function lockClusters(clusters: string, call: Call): Promise<AsyncD
  */
 export async function lockMachine(call: Call): Promise<AsyncDisposable> {
   return await passingLock(`${MACHINE}.lock`, call);
-}
-
-/** A lock whose file is there only while it is held. */
-async function passingLock(path: string, call: Call): Promise<AsyncDisposable> {
-  const held = await lockInPlace(path, call);
-  return {
-    async [Symbol.asyncDispose]() {
-      await rm(path, { force: true });
-      await held[Symbol.asyncDispose]();
-    },
-  };
 }

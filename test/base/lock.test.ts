@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { readdir, rm } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { lockInPlace, quietCall, temporaryFolder, tryLock } from "../../src/base/index.ts";
+import { lockInPlace, passingLock, quietCall, temporaryFolder, tryLock } from "../../src/base/index.ts";
 
 test("of many that lock a file which each removes, one is at work at a time", async () => {
   await using folder = await temporaryFolder(tmpdir(), "imgvol-lock-");
@@ -11,16 +11,11 @@ test("of many that lock a file which each removes, one is at work at a time", as
   let running = 0;
   let done = 0;
   const work = async (): Promise<void> => {
-    const held = await lockInPlace(path, quietCall());
-    try {
-      assert.equal(++running, 1);
-      await readdir(folder.path);
-      running--;
-      done++;
-    } finally {
-      await rm(path, { force: true });
-      await held[Symbol.asyncDispose]();
-    }
+    await using _held = await passingLock(path, quietCall());
+    assert.equal(++running, 1);
+    await readdir(folder.path);
+    running--;
+    done++;
   };
   await Promise.all(Array.from({ length: 20 }, work));
   assert.deepEqual([done, await readdir(folder.path)], [20, []]);
@@ -35,6 +30,13 @@ test("who waits for a lock whose file was removed gets the file that is there", 
   await first[Symbol.asyncDispose]();
   await using _held = await second;
   assert.equal(await tryLock(path, "exclusive"), undefined);
+});
+
+test("a lock's file that is removed later is its owner's alone: whoever may read it could hold it", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-lock-");
+  const path = join(folder.path, "new", "lock");
+  await using _held = await lockInPlace(path, quietCall());
+  assert.equal((await stat(path)).mode & 0o777, 0o600);
 });
 
 test("who waits for a lock can give up", async () => {
