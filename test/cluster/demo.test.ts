@@ -36,8 +36,11 @@ test("demo spring --cluster: spans of the pod, with the volume that its agent ca
   const [said, shown] = [child.stderr, child.stdout].map((stream) => textOf(stream));
   const over = once(child, "exit");
   try {
-    await Promise.race([said?.until(/stop it all with Ctrl-C/), over]);
+    // Two pipes: what was written first need not be read first.
+    const answered = Promise.all([said?.until(/stop it all with Ctrl-C/), shown?.until(/^\}\n$/m)]);
+    await Promise.race([answered, over]);
     t.diagnostic(`${Math.round((performance.now() - began) / 1000)} s`);
+    assert.equal(child.exitCode, null, said?.text());
     check(JSON.parse(shown?.text() ?? ""));
     await typeAgain(said?.text() ?? "", place.path);
   } finally {
