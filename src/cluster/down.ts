@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { readdir, readFile, realpath } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import { type Call, errno, removeTree } from "../base/index.ts";
+import { basename, join, resolve } from "node:path";
+import { type Call, errno, exists, removeTree } from "../base/index.ts";
 import { linkNames } from "./addresses.ts";
 import { removeCgroups } from "./cgroups.ts";
 import { ClusterError } from "./errors.ts";
@@ -28,16 +28,15 @@ export interface DownOptions {
 export async function clusterDown(options: DownOptions, call: Call): Promise<boolean> {
   const clusters = resolve(options.clusters ?? clustersFolder());
   const folder = clusterFolder(options.name ?? "imgvol", clusters);
-  if ((await readState(folder)) === undefined) {
-    await removeTree(folder.lastLogs);
-    return false;
-  }
+  // What somebody left of an up that was killed has no state, nor have the logs of one that failed.
+  const left = (await exists(folder.path)) || (await exists(folder.lastLogs));
+  if ((await readState(folder)) === undefined && !left) return false;
   await using _held = await lockClusters(clusters, call);
   const state = await readState(folder);
-  if (state === undefined) return false;
-  await removeCluster(folder, state, clusters, call);
+  if (state === undefined) await removeRemains(folder);
+  else await removeCluster(folder, state, clusters, call);
   await removeTree(folder.lastLogs);
-  return true;
+  return state !== undefined;
 }
 
 /** While the lock on the folder's clusters is held. Its state goes last: what fails in between can be done again. */
@@ -83,7 +82,10 @@ async function removeFolder({ path, state }: ClusterFolder): Promise<void> {
  */
 export async function removeRemains(folder: ClusterFolder): Promise<void> {
   const ours = new Set(["kubeconfig", "kubectl-cache", "log", "node", "pki", "ready", "registry"]);
-  const foreign = (await namesIn(folder.path)).find((name) => !ours.has(name));
+  const unfinished = `${basename(folder.state)}.`;
+  const isOurs = (name: string): boolean =>
+    ours.has(name) || (name.startsWith(unfinished) && name.endsWith(".tmp"));
+  const foreign = (await namesIn(folder.path)).find((name) => !isOurs(name));
   if (foreign !== undefined) {
     throw new ClusterError("cluster-unknown", `${folder.path} is no cluster's, and has ${foreign} in it`, {
       hint: "take another --name, or move it away",

@@ -33,7 +33,7 @@ async function listed(folder: string): Promise<ClusterState | undefined | "damag
   return await readState(clusterFolder(basename(folder), dirname(folder))).catch(() => "damaged");
 }
 
-/** Lists a cluster: before its state is written, since what is listed without one is forgotten. */
+/** Lists a cluster whose state is written: whoever is killed in between leaves what `down` takes away, and what nobody else minds. */
 export async function enlist({ id, folder }: ClusterState): Promise<void> {
   await symlink(folder, `${MACHINE}-${id}`);
 }

@@ -79,8 +79,8 @@ async function claim(
   await using _held = await lockMachine(call);
   const state = await plan(name, clusters, await machineStates(clusters), binaries, options);
   try {
-    await enlist(state);
     await writeState(folder, state);
+    await enlist(state);
   } catch (error) {
     await removeTree(folder.path);
     await strike(state);

@@ -123,6 +123,23 @@ test("down leaves no logs of an up that failed, and no lock", async () => {
   assert.deepEqual(await readdir(clusters.path), ["two.log"]);
 });
 
+test("what a killed up left without a state goes with down; what is no cluster's stays", async () => {
+  await using clusters = await temporaryFolder(tmpdir(), "imgvol-state-");
+  const folder = clusterFolder("one", clusters.path);
+  await mkdir(folder.path);
+  await writeFile(`${folder.state}.00000000-0000-4000-8000-000000000000.tmp`, "{");
+  const down = clusterDown({ name: "one", clusters: clusters.path }, quietCall());
+  assert.equal(await down, false);
+  assert.deepEqual(await readdir(clusters.path), []);
+  await mkdir(folder.path);
+  await writeFile(join(folder.path, "thesis.tmp"), "");
+  await assert.rejects(
+    clusterDown({ name: "one", clusters: clusters.path }, quietCall()),
+    code("cluster-unknown"),
+  );
+  assert.deepEqual(await readdir(folder.path), ["thesis.tmp"]);
+});
+
 test("a lock is waited for, and its file goes with the last one who holds it", async () => {
   await using clusters = await temporaryFolder(tmpdir(), "imgvol-state-");
   const said: string[] = [];
