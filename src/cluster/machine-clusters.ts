@@ -20,7 +20,7 @@ export async function machineStates(clusters: string): Promise<readonly ClusterS
     const id = LINK.exec(name)?.[1];
     if (id === undefined || found.has(id)) continue;
     const link = join(dirname(MACHINE), name);
-    const state = await listed(await readlink(link));
+    const state = await listed(link);
     if (state === "damaged") continue;
     if (state?.id === id) found.set(id, state);
     else await rm(link);
@@ -28,9 +28,14 @@ export async function machineStates(clusters: string): Promise<readonly ClusterS
   return [...found.values()];
 }
 
-async function listed(folder: string): Promise<ClusterState | undefined | "damaged"> {
-  // That somebody damaged it does not say that nothing of it runs.
-  return await readState(clusterFolder(basename(folder), dirname(folder))).catch(() => "damaged");
+async function listed(link: string): Promise<ClusterState | undefined | "damaged"> {
+  try {
+    const folder = await readlink(link);
+    return await readState(clusterFolder(basename(folder), dirname(folder)));
+  } catch {
+    // That somebody damaged it does not say that nothing of it runs.
+    return "damaged";
+  }
 }
 
 /** Lists a cluster whose state is written: whoever is killed in between leaves what `down` takes away, and what nobody else minds. */

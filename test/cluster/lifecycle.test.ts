@@ -16,6 +16,8 @@ import {
   findBinaries,
   type UpOptions,
 } from "../../src/cluster/index.ts";
+import { lockMachine } from "../../src/cluster/locks.ts";
+import { MACHINE, machineStates } from "../../src/cluster/machine-clusters.ts";
 import { builds, programsOf } from "../../src/cluster/versions.ts";
 import { lookAtMachine } from "./machine.ts";
 import { programs } from "./programs.ts";
@@ -85,6 +87,23 @@ function below(folder: string, paths: readonly string[]): readonly string[] {
 function portOf({ ports }: Cluster, what: string): number {
   return ports.find((port) => port.what === what)?.host ?? 0;
 }
+
+test("what is listed and is there no more is forgotten; what cannot be read stays, and is in nobody's way", async () => {
+  const { folders } = await lookAtMachine();
+  const [gone, strange, file] = [1, 2, 3].map((n) => `${MACHINE}-00000000-0000-4000-8000-00000000000${n}`);
+  assert.ok(gone && strange && file);
+  await symlink(join(clusters, "gone"), gone);
+  await symlink("/no/Cluster", strange);
+  await writeFile(file, "");
+  try {
+    await using _held = await lockMachine(call);
+    await machineStates(clusters);
+    assert.deepEqual(await Promise.all([gone, strange, file].map(exists)), [false, true, true]);
+  } finally {
+    for (const path of [gone, strange, file]) await rm(path, { force: true });
+  }
+  assert.deepEqual((await lookAtMachine()).folders, folders);
+});
 
 test("two clusters at a time know nothing of each other, and the settings of the machine stay until the last is down", async () => {
   const before = await lookAtMachine();

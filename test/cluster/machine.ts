@@ -75,8 +75,8 @@ export async function tracesOf({
   readonly folder: string;
 }): Promise<string[]> {
   const mark = id.slice(0, 8);
-  const { mounts, cgroups: groups, interfaces } = await lookAtMachine();
-  const found = [...mounts.filter((at) => at.startsWith(folder)), ...groups, ...interfaces];
+  const { mounts, cgroups: groups, interfaces, folders } = await lookAtMachine();
+  const found = [...mounts, ...groups, ...interfaces, ...folders];
   const traces = found.filter((name) => name.startsWith(folder) || name.includes(mark));
   for (const pid of await readdir("/proc")) {
     if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue;
