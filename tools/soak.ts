@@ -73,7 +73,8 @@ const soaks: readonly Soak[] = [
   },
   {
     name: "transfer-cuts",
-    sample: 64 * 1024 ** 2,
+    // What is on its way when a connection is cut is lost, some 4 MiB each time: of less than this it would be too large a part.
+    sample: 256 * 1024 ** 2,
     full: 1024 ** 3,
     run: async (count, seed) => tellCuts(await cutTransfers(count, seed)),
   },
