@@ -42,11 +42,8 @@ if (files.length === 0) {
 // Tests start the command line hundreds of times: what was compiled once, types taken off, need not be again.
 process.env["NODE_COMPILE_CACHE"] ??= resolve(".cache/compile");
 // A cluster's programs take minutes to build: they are kept with the other peers, and not where a user's are.
-if (["cluster", "lifecycle", "pages"].includes(name)) {
+if (["cluster", "lifecycle", "pages"].includes(name))
   process.env["IMGVOL_CACHE"] ??= resolve(".cache/imgvol");
-  // What kubectl learns of clusters that are gone has no business in the home of whoever runs this.
-  process.env["KUBECACHEDIR"] ??= resolve(".cache/kubectl");
-}
 
 const reasons: Readonly<Record<string, string>> = JSON.parse(readFileSync("test/skips.json", "utf8"));
 const unreasoned: string[] = [];

@@ -32,7 +32,7 @@ const words = ["demo", "spring", "--cluster", "--json", ...(programs.bin ? ["--b
 test("demo spring --cluster: spans of the pod, with the volume that its agent came from", async (t) => {
   const began = performance.now();
   await using place = await temporaryFolder(tmpdir(), "imgvol-demo-typed-");
-  const child = start(words);
+  const child = start(words, { env: { XDG_STATE_HOME: join(place.path, "state") } });
   const [said, shown] = [child.stderr, child.stdout].map((stream) => textOf(stream));
   const over = once(child, "exit");
   try {
@@ -72,7 +72,11 @@ async function typeAgain(said: string, folder: string): Promise<void> {
   const lines = commands.filter((command) => !ONCE.test(command) && !command.includes("node_modules"));
   const imgvol = `#!/bin/sh\nexec '${process.execPath}' '${join(HERE, "src/cli/main.ts")}' "$@"\n`;
   await writeFile(join(folder, "imgvol"), imgvol, { mode: 0o755 });
-  const env = { ...process.env, PATH: `${folder}${delimiter}${process.env["PATH"]}` };
+  const env = {
+    ...process.env,
+    PATH: `${folder}${delimiter}${process.env["PATH"]}`,
+    KUBECACHEDIR: join(folder, "kubectl-cache"),
+  };
   const { stdout } = await promisify(execFile)("sh", ["-euc", lines.join("\n")], { env, cwd: folder });
   // As the demo noted them.
   const images = [...said.matchAll(/^ {2}localhost:\d+\/((?:otel-java|hello-spring)):\S+(@sha256:\S+)$/gm)];
