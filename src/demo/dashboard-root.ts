@@ -24,26 +24,49 @@ export async function imgvolSources(): Promise<readonly Source[]> {
   }
   const own = ["bin", "dist", "package.json"].map((name) => ({
     path: join(PACKAGE, name),
-    target: `${HOME}/node_modules/imgvol/${name}`,
+    target: `${HOME}/${OWN}/${name}`,
   }));
-  const packages = new Map<string, string>();
-  await collect(PACKAGE, packages);
-  const roots = [...packages].map(([target, path]) => ({ path, target: `${HOME}/${target}` }));
+  const roots = [...(await packagesOf(PACKAGE))].map(([target, path]) => ({
+    path,
+    target: `${HOME}/${target}`,
+  }));
   return [...own, ...roots];
 }
 
-/** Below which the packages are: an installed imgvol is one of them. */
-const INSTALLED = PACKAGE.endsWith("/node_modules/imgvol") ? join(PACKAGE, "../..") : PACKAGE;
+/** Where it is below that, as one of its own packages. */
+const OWN = "node_modules/imgvol";
 
-/** The packages below one, by where they go: as they are nested here, so that each finds its own versions. */
-async function collect(from: string, packages: Map<string, string>): Promise<void> {
+/**
+ * The packages that imgvol needs, by where they go below a folder that it is installed in: as they are nested here, so that each
+ * finds its own versions. An installed imgvol is one of them.
+ *
+ * @param home imgvol's folder
+ * @throws DemoError `build-failed` where one is missing
+ */
+export async function packagesOf(home: string): Promise<ReadonlyMap<string, string>> {
+  const installed = home.endsWith(`/${OWN}`) ? join(home, "../..") : home;
+  const packages = new Map<string, string>();
+  await collect(home, OWN, installed, packages);
+  return packages;
+}
+
+async function collect(
+  from: string,
+  at: string,
+  installed: string,
+  packages: Map<string, string>,
+): Promise<void> {
   const { dependencies = {} } = JSON.parse(await readFile(join(from, "package.json"), "utf8"));
   for (const name of Object.keys(dependencies)) {
     const path = await packageFolder(name, from);
-    const at = relative(INSTALLED, path);
-    if (packages.has(at)) continue;
-    packages.set(at, path);
-    await collect(path, packages);
+    const place = relative(installed, path);
+    // pnpm keeps every package in a place of its own, and links them: each then goes below the one that needs it.
+    const to = place.startsWith("../") ? `${at}/node_modules/${name}` : place;
+    // Two that need each other: the one that is above is found from below.
+    const isAbove = [...packages].some(([above, its]) => its === path && `${at}/`.startsWith(`${above}/`));
+    if (isAbove || packages.has(to)) continue;
+    packages.set(to, path);
+    await collect(path, to, installed, packages);
   }
 }
 
