@@ -12,16 +12,7 @@ import {
 import { type Incoming, type Medium, verified } from "../store/index.ts";
 import { Givers } from "./givers.ts";
 import { PassedOver } from "./passed-over.ts";
-
-/** A repository at one endpoint, and what the endpoint is trusted to do. */
-export interface Place {
-  /** As users write the endpoint: `mirror.example:5000`. */
-  readonly registry: string;
-  readonly medium: Medium;
-  readonly can: ReadonlySet<HostCapability>;
-}
-
-type Places = readonly [Place, ...Place[]];
+import { type Place, Places, type SomePlaces } from "./places.ts";
 
 /** What is not larger, and manifests, a mirror has to have given whole and right before anybody sees a byte of it. */
 const HELD = 1024 * 1024;
@@ -34,10 +25,8 @@ const HELD = 1024 * 1024;
 export class HostsMedium implements Medium {
   readonly origin: string;
   readonly can: Capabilities;
-  readonly #open: () => Promise<readonly Place[]>;
+  readonly #places: Places;
   readonly #passedOver: PassedOver;
-  /** Once it was used, and the files could be read. */
-  #opened: Promise<readonly Place[]> | undefined;
   readonly #givers = new Givers<Place>();
   /** What was resolved last: it is read next. */
   #resolved: { readonly digest: Digest; readonly bytes: Uint8Array } | undefined;
@@ -48,7 +37,7 @@ export class HostsMedium implements Medium {
    */
   constructor(origin: string, open: () => Promise<readonly Place[]>, tell?: (finding: Finding) => void) {
     this.origin = origin;
-    this.#open = open;
+    this.#places = new Places(origin, open);
     this.#passedOver = new PassedOver(origin, tell);
     this.can = {
       tags: { list: (call) => this.#read("resolve", call, (m) => capable(m, "tags").list(call)) },
@@ -56,14 +45,14 @@ export class HostsMedium implements Medium {
         referrers: (subject, call, type) =>
           this.#read("resolve", call, (m) => capable(m, "referrers").referrers(subject, call, type)),
         enlist: async (subject, d, call) =>
-          await (await this.#writable()).can.referrers?.enlist?.(subject, d, call),
+          await (await this.#places.writable()).can.referrers?.enlist?.(subject, d, call),
       },
       delete: {
-        untag: async (name, call) => capable(await this.#writable(), "delete").untag(name, call),
-        delete: async (d, call) => capable(await this.#writable(), "delete").delete(d, call),
+        untag: async (name, call) => capable(await this.#places.writable(), "delete").untag(name, call),
+        delete: async (d, call) => capable(await this.#places.writable(), "delete").delete(d, call),
       },
       mount: {
-        mount: async (d, from, call) => capable(await this.#writable(), "mount").mount(d, from, call),
+        mount: async (d, from, call) => capable(await this.#places.writable(), "mount").mount(d, from, call),
       },
       stat: {
         blob: (digest, call) =>
@@ -100,7 +89,7 @@ export class HostsMedium implements Medium {
 
   /** Whether it need not be pushed: a mirror's word would leave the registry without it. */
   async has(d: Descriptor, call: Call): Promise<boolean> {
-    const places = await this.#places();
+    const places = await this.#places.all();
     const pushed = places.find((place) => place.can.has("push"));
     return pushed === undefined ? await this.#someHas(d, call) : await pushed.medium.has(d, call);
   }
@@ -110,17 +99,16 @@ export class HostsMedium implements Medium {
   }
 
   async write(content: Incoming, call: Call): Promise<void> {
-    await (await this.#writable()).write(content, call);
+    await (await this.#places.writable()).write(content, call);
   }
 
   async tag(name: string, d: Descriptor, call: Call): Promise<void> {
-    await (await this.#writable()).tag(name, d, call);
+    await (await this.#places.writable()).tag(name, d, call);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#resolved = undefined;
-    const places = await this.#opened?.catch(() => []);
-    for (const { medium } of places ?? []) await medium[Symbol.asyncDispose]();
+    await this.#places[Symbol.asyncDispose]();
   }
 
   /** Small content is verified before it is handed on, so that the next is asked where it is wrong. */
@@ -129,7 +117,7 @@ export class HostsMedium implements Medium {
       yield this.#resolved.bytes.subarray(from);
       return;
     }
-    for (let places = await this.#able("pull"); ; ) {
+    for (let places = await this.#places.able("pull"); ; ) {
       const [{ medium }, ...others] = places;
       try {
         if (others.length === 0) yield* medium.open(d, from, call);
@@ -144,7 +132,7 @@ export class HostsMedium implements Medium {
   /** Large content is handed on as it comes: whoever verifies it says who is to be passed over. */
   async *#openLarge(d: Descriptor, from: number, call: Call): AsyncIterable<Uint8Array> {
     let at = from;
-    for (let places = this.#givers.right(d.digest, await this.#able("pull")); ; ) {
+    for (let places = this.#givers.right(d.digest, await this.#places.able("pull")); ; ) {
       const [place, ...others] = places;
       try {
         for await (const chunk of place.medium.open(d, at, call)) {
@@ -174,20 +162,12 @@ export class HostsMedium implements Medium {
     });
   }
 
-  #places(): Promise<readonly Place[]> {
-    this.#opened ??= this.#open().catch((error: unknown) => {
-      this.#opened = undefined;
-      throw error;
-    });
-    return this.#opened;
-  }
-
   async #ask<T>(
     need: HostCapability,
     call: Call,
     work: (place: Place, isLast: boolean) => Promise<T>,
   ): Promise<T> {
-    for (let places = await this.#able(need); ; ) {
+    for (let places = await this.#places.able(need); ; ) {
       try {
         return await work(places[0], places.length === 1);
       } catch (error) {
@@ -203,7 +183,7 @@ export class HostsMedium implements Medium {
     work: (medium: Medium) => AsyncIterable<T>,
   ): AsyncIterable<T> {
     let begun = false;
-    for (let places = await this.#able(need); ; ) {
+    for (let places = await this.#places.able(need); ; ) {
       try {
         for await (const item of work(places[0].medium)) {
           begun = true;
@@ -218,23 +198,11 @@ export class HostsMedium implements Medium {
   }
 
   /** Whom to ask after the first of them failed. @throws the error itself where nobody else may do better */
-  #after(error: unknown, [failed, ...others]: Places, call: Call): Places {
+  #after(error: unknown, [failed, ...others]: SomePlaces, call: Call): SomePlaces {
     const [next, ...more] = others;
     if (next === undefined) throw error;
     this.#passedOver.failed(failed.registry, error, call);
     return [next, ...more];
-  }
-
-  async #able(need: HostCapability): Promise<Places> {
-    const [first, ...more] = (await this.#places()).filter((place) => place.can.has(need));
-    if (first !== undefined) return [first, ...more];
-    throw new StoreError("unsupported", `${this.origin}: no configured host may ${need}`, {
-      hint: `give one of the hosts in its hosts.toml the capability "${need}"`,
-    });
-  }
-
-  async #writable(): Promise<Medium> {
-    return (await this.#able("push"))[0].medium;
   }
 }
 

@@ -14,9 +14,10 @@ import {
 } from "../oci/index.ts";
 import { type Incoming, type Medium, verified } from "../store/index.ts";
 import { hostFor, hostsFor } from "./hosts.ts";
-import { HostsMedium, type Place } from "./hosts-medium.ts";
+import { HostsMedium } from "./hosts-medium.ts";
 import { acceptManifests, putManifest, resolveRemote } from "./manifests.ts";
 import type { RemoteOptions } from "./options.ts";
+import type { Place } from "./places.ts";
 import { readRemote, statBlob } from "./read.ts";
 import { listReferrers } from "./referrers.ts";
 import { RemoteRepository } from "./repository.ts";

@@ -4,6 +4,7 @@ import type { Descriptor } from "../oci/index.ts";
 import type { Incoming } from "../store/index.ts";
 import { asUnreachable } from "./errors.ts";
 import { type HostPatience, isTransient } from "./patience.ts";
+import { arrivedIn, chunksIn } from "./upload-answer.ts";
 import { Feed } from "./upload-feed.ts";
 import { isTooLarge, isUnsupported, limitsOf, type UploadLimits } from "./upload-limits.ts";
 import { locationOf, withQuery } from "./upload-location.ts";
@@ -24,8 +25,7 @@ export class UploadSession {
   readonly #limits: UploadLimits;
   readonly #feed: Feed;
   /** The sizes of chunks that the registry asks for. */
-  readonly #least: number;
-  readonly #most: number;
+  readonly #chunks: { readonly least: number; readonly most: number };
   /** How many bytes the registry has for certain. */
   #offset = 0;
   /** How many were sent, or begun to be sent: the registry cannot have more. */
@@ -44,9 +44,7 @@ export class UploadSession {
     this.#limits = limitsOf(path.host);
     this.#feed = new Feed(content.source);
     this.location = locationOf(begun, path.host);
-    this.#least = lengthIn(begun, "oci-chunk-min-length") ?? 0;
-    // A proposal to the specification that some registries follow already.
-    this.#most = lengthIn(begun, "oci-chunk-max-length") ?? Number.POSITIVE_INFINITY;
+    this.#chunks = chunksIn(begun);
   }
 
   /**
@@ -66,7 +64,7 @@ export class UploadSession {
   }
 
   get #chunk(): number {
-    return Math.max(this.#least, Math.min(this.#most, this.#limits.chunk));
+    return Math.max(this.#chunks.least, Math.min(this.#chunks.most, this.#limits.chunk));
   }
 
   /** Gets all bytes to the registry by PATCH: in one, unless something cuts or limits them. */
@@ -120,7 +118,7 @@ export class UploadSession {
 
   async #patch(call: Call): Promise<void> {
     const rest = this.#rest;
-    const uncertain = rest === Number.POSITIVE_INFINITY && !this.#sure && this.#least <= LARGEST_PROBE;
+    const uncertain = rest === Number.POSITIVE_INFINITY && !this.#sure && this.#chunks.least <= LARGEST_PROBE;
     if (rest === 0 || uncertain) return this.#probe(call);
     const length = Math.min(rest, this.#chunk);
     const headers: Record<string, string> = { ...BINARY };
@@ -141,7 +139,7 @@ export class UploadSession {
    * whose length nobody knows is continued by a small piece with one: where that fits, the rest fits behind it.
    */
   async #probe(call: Call): Promise<void> {
-    const size = Math.max(PROBE, Math.min(this.#least, LARGEST_PROBE));
+    const size = Math.max(PROBE, Math.min(this.#chunks.least, LARGEST_PROBE));
     const piece = await collect(this.#feed.piece(this.#offset, size, call), size, "a chunk");
     if (piece.length === 0) return;
     const range = { "content-range": `${this.#offset}-${this.#offset + piece.length - 1}` };
@@ -242,15 +240,3 @@ export class BeginAgain extends Error {
 
 /** The registry took a piece, but says that less has arrived than was sent. */
 class Behind extends Error {}
-
-/** How many bytes the registry has, by its `Range`; undefined where it does not say so. */
-function arrivedIn(response: Response): number | undefined {
-  const last = /^(?:bytes=)?0-(\d{1,15})$/.exec(response.headers.get("range")?.trim() ?? "")?.[1];
-  // "0-0" is said of one byte, and of none.
-  return last === undefined || last === "0" ? undefined : Number(last) + 1;
-}
-
-function lengthIn(response: Response, name: string): number | undefined {
-  const field = response.headers.get(name) ?? "";
-  return /^[1-9]\d{0,14}$/.test(field) ? Number(field) : undefined;
-}
