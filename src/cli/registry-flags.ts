@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { ImgvolError } from "../base/index.ts";
-import type { Limits, MirrorOptions } from "../registry/index.ts";
+import type { MirrorOptions } from "../mirror/index.ts";
+import type { Limits } from "../registry/index.ts";
 import type { TlsFlags } from "./certificate.ts";
 import {
   given,

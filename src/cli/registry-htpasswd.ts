@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { htpasswdLine } from "../registry/index.ts";
+import { htpasswdLine } from "../serve/index.ts";
 import { pipedPassword, typedPassword } from "./password.ts";
 import { examples, type Run } from "./verb.ts";
 

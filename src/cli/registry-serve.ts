@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { printable } from "../base/index.ts";
-import { startRegistry } from "../registry/index.ts";
+import { startRegistry } from "../serve/index.ts";
 import { openAccessLog } from "./access-log.ts";
 import { tlsFiles } from "./certificate.ts";
 import { given } from "./flag-values.ts";

@@ -1,6 +1,6 @@
 // The registry of a cluster, as a program of its own on the node. Its log is its access log: what was pulled, and by whom.
 import { quietCall } from "../base/index.ts";
-import { startRegistry } from "../registry/index.ts";
+import { startRegistry } from "../serve/index.ts";
 import { clusterFolder, readState } from "./state.ts";
 
 const { IMGVOL_CLUSTER_NAME: name = "", IMGVOL_CLUSTERS: clusters } = process.env;

@@ -1,7 +1,7 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Call, ResourceStack, temporaryFolder } from "../base/index.ts";
-import { startRegistry } from "../registry/index.ts";
+import { startRegistry } from "../serve/index.ts";
 import { startDashboard, type Trace } from "../telemetry/index.ts";
 import { openCache } from "../volume/index.ts";
 import type { DemoApp } from "./app.ts";

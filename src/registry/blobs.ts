@@ -1,10 +1,11 @@
 import type { HttpResponse } from "../base/index.ts";
 import type { Descriptor } from "../oci/index.ts";
 import { readUnverified } from "../store/index.ts";
-import { type Ask, digestIn, findBlob, repositoryOf, told } from "./ask.ts";
+import { type Ask, digestIn, repositoryOf } from "./ask.ts";
 import type { Repository } from "./backing.ts";
 import { RegistryError } from "./errors.ts";
 import { etagOf, isNotModified } from "./etag.ts";
+import { findBlob, told } from "./find.ts";
 import { type Part, partOf } from "./range.ts";
 
 /** GET and HEAD /v2/NAME/blobs/DIGEST (distribution-spec, "Pulling blobs"). */

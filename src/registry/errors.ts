@@ -30,7 +30,7 @@ export type RegistryCode =
   | "upstream-limited"
   | "upstream-failed";
 
-/** Errors of the registry server; `answer.ts` says how each is put to a client. */
+/** Errors of a registry, and of what serves or mirrors one; `answer.ts` says how each is put to a client. */
 export class RegistryError extends ImgvolError<RegistryCode> {
   /** Header fields that belong to the answer, such as where an upload stands. */
   readonly headers: Readonly<Record<string, string>>;

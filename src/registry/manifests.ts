@@ -12,11 +12,13 @@ import {
   parseManifestOrIndex,
   StoreError,
 } from "../oci/index.ts";
-import { type Ask, digestIn, find, findBlob, repositoryOf, within } from "./ask.ts";
+import { type Ask, digestIn, repositoryOf } from "./ask.ts";
 import type { Repository } from "./backing.ts";
 import { RegistryError } from "./errors.ts";
 import { etagOf, isNotModified } from "./etag.ts";
-import type { ManifestRecord } from "./records.ts";
+import { find, findBlob } from "./find.ts";
+import { recordOf } from "./records.ts";
+import { within } from "./within.ts";
 
 /** GET and HEAD /v2/NAME/manifests/REFERENCE (distribution-spec, "Pulling manifests"). */
 export async function getManifest(ask: Ask): Promise<HttpResponse> {
@@ -179,19 +181,6 @@ async function checkParts(index: Index, repository: Repository, { call }: Ask): 
       },
     );
   }
-}
-
-/** As the referrers API lists it: an artifactType is the manifest's own, or else its config's media type. */
-export function recordOf(read: Manifest | Index, d: Descriptor): ManifestRecord {
-  const type = read.artifactType || (read.kind === "manifest" ? read.config.mediaType : undefined);
-  return {
-    descriptor: {
-      ...d,
-      ...(type === undefined ? {} : { artifactType: type }),
-      ...(Object.keys(read.annotations).length === 0 ? {} : { annotations: read.annotations }),
-    },
-    ...(read.subject === undefined ? {} : { subject: read.subject.digest }),
-  };
 }
 
 function checkTag(tag: string, reference: string): void {

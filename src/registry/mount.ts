@@ -1,7 +1,9 @@
 import { type Descriptor, type Digest, isRepository, StoreError } from "../oci/index.ts";
-import { type Ask, findBlob, told, within } from "./ask.ts";
+import type { Ask } from "./ask.ts";
 import type { Repository } from "./backing.ts";
 import { RegistryError } from "./errors.ts";
+import { findBlob, told } from "./find.ts";
+import { within } from "./within.ts";
 
 /**
  * Makes the repository have a blob of another one, of any where the client names none (distribution-spec, "Mounting a blob

@@ -1,9 +1,10 @@
 import type { Call, HttpRequest } from "../base/index.ts";
 import { type Digest, digester, StoreError } from "../oci/index.ts";
-import { type Ask, within } from "./ask.ts";
+import type { Ask } from "./ask.ts";
 import { RegistryError } from "./errors.ts";
 import { chunkRange } from "./range.ts";
 import type { Session } from "./sessions.ts";
+import { within } from "./within.ts";
 
 const OCTETS = "application/octet-stream";
 /** How often a stream without end is weighed against the free disk. */

@@ -1,4 +1,4 @@
-import type { Descriptor, Digest } from "../oci/index.ts";
+import type { Descriptor, Digest, Index, Manifest } from "../oci/index.ts";
 
 /**
  * The manifests of a repository, and what each refers to. A record is written before its content and removed after it, so
@@ -18,4 +18,17 @@ export interface ManifestRecord {
   /** As the referrers API lists it: with its artifactType and annotations. */
   readonly descriptor: Descriptor;
   readonly subject?: Digest;
+}
+
+/** As the referrers API lists it: an artifactType is the manifest's own, or else its config's media type. */
+export function recordOf(read: Manifest | Index, d: Descriptor): ManifestRecord {
+  const type = read.artifactType || (read.kind === "manifest" ? read.config.mediaType : undefined);
+  return {
+    descriptor: {
+      ...d,
+      ...(type === undefined ? {} : { artifactType: type }),
+      ...(Object.keys(read.annotations).length === 0 ? {} : { annotations: read.annotations }),
+    },
+    ...(read.subject === undefined ? {} : { subject: read.subject.digest }),
+  };
 }

@@ -33,3 +33,11 @@ export const ROUTES: readonly Route[] = [
   { name: "blob", path: /^\/v2\/(.+)\/blobs\/([^/]*)$/, methods: { GET: getBlob, DELETE: deleteBlob } },
   { name: "referrers", path: /^\/v2\/(.+)\/referrers\/([^/]*)$/, methods: { GET: listReferrers } },
 ];
+
+/**
+ * The word for a request's path; undefined where no row fits. The path is taken as it was sent: some clients encode a digest's
+ * colon, and the rows look at nothing that may be encoded.
+ */
+export function routeName(path: string): string | undefined {
+  return ROUTES.find((route) => route.path.test(path))?.name;
+}

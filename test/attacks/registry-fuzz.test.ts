@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { quietCall, temporaryFolder } from "../../src/base/index.ts";
-import { startRegistry } from "../../src/registry/index.ts";
+import { startRegistry } from "../../src/serve/index.ts";
 import { sha256 } from "../registry/exchange.ts";
 import { nextCase } from "./fuzz-requests.ts";
 import { Dice, type RawAnswer, sendRaw } from "./fuzz-socket.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { quietCall } from "../../src/base/index.ts";
 import { MediaType } from "../../src/oci/index.ts";
-import { startRegistry } from "../../src/registry/index.ts";
+import { startRegistry } from "../../src/serve/index.ts";
 import { manifestOf, sha256 } from "../registry/exchange.ts";
 import { type Browser, startBrowser } from "./browser.ts";
 import { contrasts } from "./contrast.ts";

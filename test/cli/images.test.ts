@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ImgvolError, quietCall, temporaryFolder } from "../../src/base/index.ts";
 import { failureOf } from "../../src/cli/failure.ts";
-import { startRegistry } from "../../src/registry/index.ts";
+import { startRegistry } from "../../src/serve/index.ts";
 import { ended, imgvol, start } from "./imgvol.ts";
 
 /** A folder with what people pack, and a layout's place beside it. */

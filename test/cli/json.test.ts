@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { quietCall, temporaryFolder } from "../../src/base/index.ts";
 import { programFor } from "../../src/cli/program.ts";
 import { verbs } from "../../src/cli/verbs.ts";
-import { startRegistry } from "../../src/registry/index.ts";
+import { startRegistry } from "../../src/serve/index.ts";
 import { imgvol, start } from "./imgvol.ts";
 
 const page = await readFile(join(import.meta.dirname, "../../docs/json.md"), "utf8");

@@ -8,7 +8,7 @@ import { pathToFileURL } from "node:url";
 import { quietCall, temporaryFolder } from "../../src/base/index.ts";
 import { programFor } from "../../src/cli/program.ts";
 import { verbs } from "../../src/cli/verbs.ts";
-import { startRegistry } from "../../src/registry/index.ts";
+import { startRegistry } from "../../src/serve/index.ts";
 
 const root = join(import.meta.dirname, "../..");
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { quietCall, temporaryFolder } from "../../src/base/index.ts";
 import { programFor } from "../../src/cli/program.ts";
-import { startRegistry } from "../../src/registry/index.ts";
+import { startRegistry } from "../../src/serve/index.ts";
 import { imgvol } from "./imgvol.ts";
 
 // docs/registry.md says what is so, and docs/mirrors-and-certificates.md.

@@ -10,8 +10,8 @@ import {
   MediaType,
   type Store,
 } from "../../src/oci/index.ts";
-import { startRegistry } from "../../src/registry/index.ts";
 import { openRemote } from "../../src/remote/remote.ts";
+import { startRegistry } from "../../src/serve/index.ts";
 import { memoryMedium, memoryStore, verified } from "../../src/store/index.ts";
 import { codeOf, type Fixture, gather, putImage } from "../contract/store.ts";
 import { newArchive } from "../store/archive-file.ts";

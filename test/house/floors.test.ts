@@ -44,6 +44,13 @@ const planted: readonly [file: string, imports: string, allowed: boolean][] = [
   ["src/store/planted.ts", "../remote/index.ts", false], // content knows no registry
   ["src/remote/planted.ts", "../copy/index.ts", false],
   ["src/copy/planted.ts", "../remote/index.ts", true],
+  ["src/registry/planted.ts", "../remote/index.ts", false], // what a registry is knows no other registry
+  ["src/registry/planted.ts", "../mirror/index.ts", false],
+  ["src/mirror/planted.ts", "../registry/index.ts", true],
+  ["src/mirror/planted.ts", "../registry/ask.ts", false],
+  ["src/mirror/planted.ts", "../serve/index.ts", false], // tells its figures, and no metrics
+  ["src/serve/planted.ts", "../mirror/index.ts", true],
+  ["src/serve/planted.ts", "../volume/index.ts", false],
   ["src/cli/planted.ts", "../demo/index.ts", true],
 ];
 

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { temporaryFolder } from "../../src/base/index.ts";
 import { imgvol } from "../cli/imgvol.ts";
-import { basic, type Team, team } from "../registry/front.ts";
+import { basic, type Team, team } from "../serve/front.ts";
 import { allClients } from "./clients.ts";
 
 // A registry whose users push and whom everyone may pull from, with the clients that people have. Some of them ask /v2/ first,

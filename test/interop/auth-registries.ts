@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import bcrypt from "bcryptjs";
 import { quietCall } from "../../src/base/index.ts";
-import { startRegistry } from "../../src/registry/index.ts";
+import { startRegistry } from "../../src/serve/index.ts";
 import { distribution } from "../peers/distribution.ts";
 import { distributionConfig, dockerRegistry } from "../peers/docker-registry.ts";
 import { type Peer, programOf } from "../peers/program.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type Listening, quietCall, temporaryFolder } from "../../src/base/index.ts";
-import { startRegistry } from "../../src/registry/index.ts";
+import { startRegistry } from "../../src/serve/index.ts";
 import { crane } from "../peers/crane.ts";
 import { oras } from "../peers/oras.ts";
 import { programOf, type Ran, run } from "../peers/program.ts";

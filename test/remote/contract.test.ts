@@ -1,6 +1,6 @@
 import { Network, quietCall } from "../../src/base/index.ts";
-import { startRegistry } from "../../src/registry/index.ts";
 import { openRemote } from "../../src/remote/remote.ts";
+import { startRegistry } from "../../src/serve/index.ts";
 import { storeContract } from "../contract/store.ts";
 
 storeContract("remote", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { quietCall } from "../../src/base/index.ts";
-import { startRegistry } from "../../src/registry/index.ts";
+import { startRegistry } from "../../src/serve/index.ts";
 import { flakyTransfers } from "../soak/flaky.ts";
 
 test("images arrive whole over a network and servers that let us down in every way", async () => {

@@ -20,8 +20,8 @@ import {
 import { copy } from "../../src/copy/index.ts";
 import { configuredHosts } from "../../src/hosts/index.ts";
 import { type Descriptor, type Digest, MediaType, type Store } from "../../src/oci/index.ts";
-import { startRegistry } from "../../src/registry/index.ts";
 import { openRemote, type RemoteOptions } from "../../src/remote/index.ts";
+import { startRegistry } from "../../src/serve/index.ts";
 import { memoryStore, openLayout, readManifest } from "../../src/store/index.ts";
 import { openCache } from "../../src/volume/index.ts";
 import { picture, putImage, tarOf } from "../volume/images.ts";

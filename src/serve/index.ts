@@ -1,0 +1,2 @@
+export { htpasswdLine } from "./htpasswd-line.ts";
+export { type StartOptions, startRegistry } from "./start.ts";
