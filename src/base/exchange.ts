@@ -133,6 +133,8 @@ async function send(
     response.flushHeaders();
   }
   if (!request.complete && !exchange.waitsForContinue) await linger(request);
+  // A response that is closed already tells of no end.
+  signal.throwIfAborted();
   await new Promise<void>((resolve) => {
     response.once("close", resolve);
     response.end(resolve);

@@ -288,6 +288,25 @@ test("the handler's signal is aborted when the client goes away", async () => {
   assert.ok(reason instanceof BaseError && reason.code === "aborted");
 });
 
+for (const method of ["GET", "HEAD", "DELETE"]) {
+  test(`an answer to who went away before it ends all the same: ${method} without a body`, async () => {
+    const asked = deferred<void>();
+    const server = await serve(
+      async ({ signal }) => {
+        asked.resolve();
+        if (!signal.aborted) await once(signal, "abort");
+        return { status: 200, headers: {} };
+      },
+      { host: "127.0.0.1", port: 0 },
+    );
+    const socket = connect(server.port, "127.0.0.1");
+    socket.write(`${method} / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n`);
+    await asked.promise;
+    socket.destroy();
+    await server[Symbol.asyncDispose]();
+  });
+}
+
 test("a body that is cut is an error for the handler, not a short body", async () => {
   const seen = deferred<unknown>();
   await using server = await serve(
