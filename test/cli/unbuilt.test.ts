@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder } from "../../src/base/index.ts";
 
-const command: string = join(import.meta.dirname, "../../bin/imgvol.cjs");
+const root = join(import.meta.dirname, "../..");
+const command: string = join(root, "bin/imgvol.cjs");
 
 test("where nothing is built the command says how to; where what is built is broken it says why", async () => {
   await using folder = await temporaryFolder(tmpdir(), "imgvol-unbuilt-");
@@ -25,4 +26,17 @@ test("where nothing is built the command says how to; where what is built is bro
   const broken = run();
   assert.equal(broken.status, 3);
   assert.match(broken.stderr, /^error: imgvol could not start: broken\n$/);
+});
+
+test("a build before npm ci says what is missing, and nothing else", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-uninstalled-");
+  await cp(join(root, "package.json"), join(folder.path, "package.json"));
+  await cp(join(root, "tools"), join(folder.path, "tools"), { recursive: true });
+  const build = spawnSync("npm", ["run", "--silent", "build"], { cwd: folder.path, encoding: "utf8" });
+  assert.equal(build.status, 1);
+  assert.equal(build.stdout, "");
+  assert.match(
+    build.stderr,
+    /^error: what builds imgvol is not installed: \S+ has no node_modules\/typescript\nhint: run `npm ci --include=dev` there first\n$/,
+  );
 });
