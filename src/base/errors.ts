@@ -26,6 +26,7 @@ export type BaseCode =
   | "file-changed"
   | "file-unreadable"
   | "folder-unwritable"
+  | "name-too-long"
   | "lock-held"
   | "too-large"
   | "port-in-use"

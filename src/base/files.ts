@@ -48,7 +48,7 @@ export async function exists(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (errno(error) === "ENOENT" || errno(error) === "ENOTDIR") return false;
-    throw error;
+    throw asDiskError(error, path);
   }
 }
 
@@ -72,9 +72,18 @@ export function unwritable(
   return new BaseError("folder-unwritable", `cannot write to the folder ${folder}`, { hint, cause });
 }
 
-/** Turns a full disk or quota into the coded error `disk-full`; any other error comes back as it is. */
+/**
+ * Turns a full disk or quota into the coded error `disk-full`, a name that the disk cannot have into `name-too-long`; any other
+ * error comes back as it is.
+ */
 export function asDiskError(error: unknown, path: string): unknown {
   const code = errno(error);
+  if (code === "ENAMETOOLONG") {
+    return new BaseError("name-too-long", `${path} is too long a name for a file or folder`, {
+      hint: "choose a shorter one: most disks take 255 bytes between two slashes, and 4095 in all",
+      wrongUse: true,
+    });
+  }
   if (code !== "ENOSPC" && code !== "EDQUOT") return error;
   return new BaseError("disk-full", `no room left on the disk that holds ${path}`, {
     hint: "free some space, or put the folder on another disk",

@@ -1,6 +1,8 @@
-import { formatBytes, formatCount, ResourceStack } from "../base/index.ts";
+import { type Finding, formatBytes, formatCount, ResourceStack } from "../base/index.ts";
 import { copy } from "../copy/index.ts";
-import { type PackOptions, pack } from "../pack/index.ts";
+import { formatReference } from "../oci/index.ts";
+import { type PackOptions, pack, StrictRefused } from "../pack/index.ts";
+import type { Io } from "./io.ts";
 import {
   addRemoteFlags,
   byDigest,
@@ -50,25 +52,51 @@ export const verb: Verb = {
           for (const other of how.dryRun ? [] : rest) {
             others.push(held.keep(await opened(other, remote, io, true)));
           }
-          const made = await pack(
-            sources.list,
-            to.store,
-            { ...how, tag: to.reference.tag ?? "latest" },
-            io.call,
-          );
+          const spec = { ...how, tag: to.reference.tag ?? "latest" };
+          const made = await pack(sources.list, to.store, spec, io.call).catch((error: unknown) => {
+            if (error instanceof StrictRefused) tellRefused(error, io);
+            throw error;
+          });
           const references = [byDigest(to.reference, made.digest)];
+          const answer = (): void => {
+            io.tell(made.told);
+            io.answer({ references, ...made }, () => references.join("\n"));
+          };
           for (const { store, reference } of others) {
-            await copy(to.store, made.digest, store, reference.tag ?? "latest", {}, io.call);
+            try {
+              await copy(to.store, made.digest, store, reference.tag ?? "latest", {}, io.call);
+            } catch (error) {
+              // Those before it have the image, and keep it.
+              answer();
+              const missing = others.slice(references.length - 1).map((other) => other.reference);
+              io.tell(missing.map((each) => notPublished(formatReference(each), references)));
+              throw error;
+            }
             references.push(byDigest(reference, made.digest));
           }
-          io.tell(made.told);
           const compressed = made.layers.reduce((sum, l) => sum + l.descriptor.size, 0);
           io.say(
             `${formatCount(made.entries, "entry", "entries")}, ${formatBytes(made.bytes)} in ${formatBytes(compressed)}`,
           );
-          io.answer({ references, ...made }, () => references.join("\n"));
+          answer();
           return 0;
         }),
       );
   },
 };
+
+/** What stands in the way is listed as it is without `--strict`. */
+function tellRefused({ told }: StrictRefused, io: Io): void {
+  io.tell(told);
+  if (io.json) io.answer({ references: [], told }, () => "");
+}
+
+function notPublished(missing: string, published: readonly string[]): Finding {
+  return {
+    code: "published-in-part",
+    severity: "warning",
+    subject: missing,
+    message: `${missing} has not got the image, which is in ${published.join(", ")}`,
+    fix: [`imgvol copy ${published[0]} ${missing}`],
+  };
+}

@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from "commander";
 import { failureOf } from "./failure.ts";
 import { programHelp } from "./help.ts";
 import { type Habits, processIo } from "./io.ts";
+import { writtenHere } from "./other-words.ts";
 import { interruption } from "./signals.ts";
 import type { Run } from "./verb.ts";
 import { verbs } from "./verbs.ts";
@@ -91,17 +92,27 @@ function asFlag(argv: readonly string[]): readonly string[] {
   return known ? words : words.slice(0, 1);
 }
 
+/** The flag that `typed` is the beginning of: as `--password` is of `--password-stdin`. */
+function begunBy(typed: string | undefined, command: Command | undefined): string | undefined {
+  if (typed === undefined) return undefined;
+  return command?.options.find(({ long }) => long?.startsWith(`${typed}-`))?.long ?? undefined;
+}
+
 /** commander's "(Did you mean …?)" in the form of our hints; where it has none, where to read on. */
 function withHint(text: string, argv: readonly string[], program: Command): string {
   const near = /\n?\(Did you mean (.*)\?\)/s;
   if (!text.startsWith("error:")) return text;
-  if (near.test(text)) return text.replace(near, (_, names: string) => `\nhint: did you mean ${names}?`);
   const verb = verbIn(argv);
   const [first = ""] = argv;
+  const written = verb === undefined ? writtenHere(first) : undefined;
+  if (written !== undefined) return `${text.replace(near, "")}hint: did you mean imgvol ${written}?\n`;
+  if (near.test(text)) return text.replace(near, (_, names: string) => `\nhint: did you mean ${names}?`);
   if (verb === undefined) return `${text}hint: imgvol --help lists the verbs\n`;
   if (first.startsWith("-"))
     return `${text}hint: flags come after the verb, as in imgvol ${verb.name} ${first}\n`;
-  const below = program.commands.find((command) => command.name() === verb.name)?.commands ?? [];
-  const leaf = below.find((command) => command.name() === argv[1]);
+  const command = program.commands.find((each) => each.name() === verb.name);
+  const leaf = command?.commands.find((each) => each.name() === argv[1]);
+  const long = begunBy(/unknown option '(--[^'=]+)/.exec(text)?.[1], leaf ?? command);
+  if (long !== undefined) return `${text}hint: did you mean ${long}?\n`;
   return `${text}hint: see imgvol ${verb.name}${leaf === undefined ? "" : ` ${leaf.name()}`} --help\n`;
 }

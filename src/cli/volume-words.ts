@@ -9,7 +9,11 @@ export interface VolumeWords {
   readonly preset?: Preset;
 }
 
-/** Reads `-v REF[#SUBPATH]:PATH`: PATH starts at the last `:/` that is not the scheme's. @throws ImgvolError `volume-invalid` */
+/**
+ * Reads `-v REF[#SUBPATH]:PATH[:ro]`: PATH starts at the last `:/` that is not the scheme's, and ends, as Docker's does, at the next
+ * colon. What follows says how it is mounted, for which volumes leave no choice.
+ * @throws ImgvolError `volume-invalid`
+ */
 export function parseVolume(text: string): VolumeWords {
   const scheme = /^(?:oci|oci-archive):/.exec(text)?.[0].length ?? 0;
   const colon = text.lastIndexOf(":/");
@@ -18,11 +22,13 @@ export function parseVolume(text: string): VolumeWords {
     throw invalid(text, `${why}write REF:/PATH, for example localhost:5001/agent:1:/opt/agent`);
   }
   const source = text.slice(0, colon);
+  const [mountPath = "", ...mode] = text.slice(colon + 1).split(":");
+  if (mode.length > 0 && mode.join(":") !== "ro") throw invalid(text, modeRefused(mode.join(":")));
   const hash = source.lastIndexOf("#");
   return {
     reference: hash < 0 ? source : source.slice(0, hash),
     ...(hash < 0 ? {} : { subPath: source.slice(hash + 1) }),
-    mountPath: text.slice(colon + 1),
+    mountPath,
   };
 }
 
@@ -71,6 +77,12 @@ export function parsePreset(text: string, env: NodeJS.ProcessEnv = process.env):
     hint: `make one with: imgvol pack preset:${request.name}@${version} -t ${place}, then use -p ${request.name}=${place}, or set IMGVOL_PRESET_REGISTRY`,
     wrongUse: true,
   });
+}
+
+/** Why not, as a hint. A path that really has a colon can be written in the other form. */
+function modeRefused(mode: string): string {
+  if (mode.split(",").includes("rw")) return "image volumes are read-only: leave out :rw";
+  return `after the path only :ro may follow; a path with a colon is written --mount type=image,source=REF,target=PATH:${mode}`;
 }
 
 function invalid(text: string, hint: string): ImgvolError {

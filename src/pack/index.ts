@@ -1,5 +1,5 @@
 export { type Difference, diff } from "./diff.ts";
-export { type PackCode, PackError } from "./errors.ts";
+export { type PackCode, PackError, StrictRefused } from "./errors.ts";
 export { type ImageSpec, PLATFORMS, writeImage } from "./image.ts";
 export {
   type InspectedLayer,

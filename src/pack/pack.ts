@@ -3,7 +3,7 @@ import { encoderFor, type LayerFormat } from "../codec/index.ts";
 import type { Descriptor, Digest, Finding, Platform, Store } from "../oci/index.ts";
 import { archiveCorner } from "../store/index.ts";
 import { type FolderOptions, type Layer, type Tree, writeLayer } from "../tree/index.ts";
-import { PackError } from "./errors.ts";
+import { PackError, StrictRefused } from "./errors.ts";
 import { writeImage } from "./image.ts";
 import { type Source, sourcesTree } from "./sources.ts";
 import { splitTree } from "./split.ts";
@@ -47,7 +47,7 @@ export interface Packed {
 /**
  * Packs sources into a volume image, written straight into a store: layers first, then what names them, the tag last.
  *
- * @throws PackError `target-invalid`, `strict-refused`, `annotation-invalid`, `split-invalid`, `source-invalid`; what
+ * @throws PackError `target-invalid`, `annotation-invalid`, `split-invalid`, `source-invalid`; StrictRefused; what
  * the sources (BaseError, TreeError) and the store (StoreError) throw
  */
 export async function pack(
@@ -129,11 +129,6 @@ async function refuseWarnings(tree: Tree, told: Told, call: Call): Promise<void>
   let entries = 0;
   for await (const _ of tree(call)) entries++;
   if (entries === 0) told.tell(EMPTY);
-  const warnings = told.list().filter((finding) => finding.severity !== "note");
-  const first = warnings[0];
-  if (first === undefined) return;
-  const more = warnings.length === 1 ? "" : `; and ${warnings.length - 1} more`;
-  throw new PackError("strict-refused", `nothing was published: ${first.message}${more}`, {
-    hint: first.fix[0] ?? "pack without --strict",
-  });
+  const findings = told.list();
+  if (findings.some((finding) => finding.severity !== "note")) throw new StrictRefused(findings);
 }

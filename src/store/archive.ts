@@ -1,6 +1,6 @@
 import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
-import { type Call, errno, fromFile } from "../base/index.ts";
+import { asDiskError, type Call, errno, fromFile } from "../base/index.ts";
 import { type Descriptor, type Digest, isDigest, type Store, StoreError } from "../oci/index.ts";
 import { ArchiveChanges, mustHave } from "./archive-changes.ts";
 import { type ArchiveFile, type Known, openFile } from "./archive-file.ts";
@@ -40,7 +40,7 @@ async function target(path: string): Promise<string> {
     return await realpath(path);
   } catch (error) {
     if (errno(error) === "ENOENT" || errno(error) === "ENOTDIR") return resolve(path);
-    throw error;
+    throw asDiskError(error, path);
   }
 }
 

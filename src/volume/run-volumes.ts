@@ -8,6 +8,7 @@ import { VolumeError } from "./errors.ts";
 import { run } from "./launch.ts";
 import { resolveSubPath } from "./sub-path.ts";
 import type { Command, Exit, View } from "./view.ts";
+import { locateAll } from "./view-plan.ts";
 
 /** One volume of a command: what a pod's `volumes` and `volumeMounts` say together. */
 export interface VolumeMount {
@@ -39,8 +40,9 @@ export interface RunVolumesOptions {
  * Gives a command what a pod would have: volumes unpacked into the cache and seen read-only at their paths, agents switched
  * on in its environment; and waits for its end. Volumes are held against pruning while it runs.
  *
- * @throws VolumeError `agent-refused` where the environment does not go with an agent, `mount-path-invalid`; what the cache
- * and `run` throw; PresetError `layout-unknown`
+ * @throws VolumeError `agent-refused` where the environment does not go with an agent; `mount-path-invalid` and
+ * `mount-path-busy`, as far as they can be known, before anything is fetched; what the cache and `run` throw; PresetError
+ * `layout-unknown`
  */
 export async function runVolumes(
   cache: Cache,
@@ -52,18 +54,15 @@ export async function runVolumes(
   const held: CachedVolume[] = [];
   try {
     const prepared: Prepared[] = [];
-    for (const mount of mounts) {
+    const wanted = mounts.map((mount) => ({ mount, mountPath: mountPathOf(mount) }));
+    // Before any of them is fetched, which may take long.
+    await locateAll(wanted);
+    for (const { mount, mountPath } of wanted) {
       const how = { platform: options.platform, reference: mount.reference };
       const volume = await cache.volume(mount.store, mount.wanted, how, call);
       held.push(volume);
       options.tell?.(volume.told);
       const source = await resolveSubPath(volume.root, mount.subPath ?? "");
-      const mountPath = mount.mountPath ?? mount.preset?.mountPath;
-      if (mountPath === undefined) {
-        throw new VolumeError("mount-path-invalid", `${mount.reference} has no mount path`, {
-          wrongUse: true,
-        });
-      }
       options.ready?.({ reference: mount.reference, digest: volume.digest, mountPath });
       prepared.push({ mount, volume, view: { mountPath, source } });
     }
@@ -76,6 +75,12 @@ export async function runVolumes(
   } finally {
     for (const volume of held) await volume[Symbol.asyncDispose]();
   }
+}
+
+function mountPathOf({ reference, mountPath, preset }: VolumeMount): string {
+  const path = mountPath ?? preset?.mountPath;
+  if (path !== undefined) return path;
+  throw new VolumeError("mount-path-invalid", `${reference} has no mount path`, { wrongUse: true });
 }
 
 interface Prepared {

@@ -35,16 +35,7 @@ export async function planView(views: readonly View[], scratch: string): Promise
   const fresh = new Set<string>();
   const folders: Step[] = [];
   const binds: { target: string; source: string }[] = [];
-  const sorted = [...views].sort((a, b) =>
-    Buffer.compare(Buffer.from(a.mountPath), Buffer.from(b.mountPath)),
-  );
-  for (const view of sorted) {
-    const { target, anchor } = await locate(view.mountPath);
-    if (binds.some((b) => b.target === target)) {
-      throw new VolumeError("mount-path-busy", `two volumes are to be mounted at ${view.mountPath}`, {
-        wrongUse: true,
-      });
-    }
+  for (const { target, anchor, ...view } of await locateAll(views)) {
     const around = binds.findLast((b) => target.startsWith(`${b.target}/`));
     if (around !== undefined) await mustHold(around, target);
     else if (anchor !== undefined) {
@@ -63,6 +54,29 @@ export async function planView(views: readonly View[], scratch: string): Promise
     ...shown.flatMap(([path, mode]): Step[] => (isTemporary(path, mode) ? [] : [["seal", path]])),
     ...binds.map(({ source, target }): Step => ["bind", source, target]),
   ];
+}
+
+/**
+ * Where each would be mounted, as far as this machine alone can say: before anything is fetched for it. Outer ones come first.
+ * @throws VolumeError `mount-path-invalid`, `mount-path-busy`
+ */
+export async function locateAll<V extends Pick<View, "mountPath">>(
+  views: readonly V[],
+): Promise<readonly (V & Place)[]> {
+  const located: (V & Place)[] = [];
+  const sorted = [...views].sort((a, b) =>
+    Buffer.compare(Buffer.from(a.mountPath), Buffer.from(b.mountPath)),
+  );
+  for (const view of sorted) {
+    const place = await locate(view.mountPath);
+    if (located.some(({ target }) => target === place.target)) {
+      throw new VolumeError("mount-path-busy", `two volumes are to be mounted at ${view.mountPath}`, {
+        wrongUse: true,
+      });
+    }
+    located.push({ ...view, ...place });
+  }
+  return located;
 }
 
 /** The topmost of the missing folders. Should another user put a link there meanwhile, it must not be followed. */
@@ -89,10 +103,13 @@ async function mustBeListed(folder: string, mountPath: string): Promise<void> {
   }
 }
 
-/**
- * A mount path with the links of what exists resolved, and the nearest existing folder above it where it is missing.
- */
-async function locate(mountPath: string): Promise<{ target: string; anchor?: string }> {
+/** A mount path with the links of what exists resolved, and the nearest existing folder above it where it is missing. */
+interface Place {
+  readonly target: string;
+  readonly anchor?: string;
+}
+
+async function locate(mountPath: string): Promise<Place> {
   if (!mountPath.startsWith("/") || mountPath.includes("\0") || normalize(mountPath) === "/") {
     throw invalid(mountPath, "a mount path is absolute, and not the root itself");
   }

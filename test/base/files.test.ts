@@ -99,6 +99,11 @@ test("a temporary folder is private and goes with its scope", async () => {
   assert.equal(await exists(path), false);
 });
 
+test("a name that no disk takes is wrong use, not a failure of the disk's", async () => {
+  const path = join(tmpdir(), "n".repeat(256));
+  await assert.rejects(exists(path), { code: "name-too-long", wrongUse: true });
+});
+
 test("sources are read from any offset, again and again", async () => {
   await using folder = await temporaryFolder(tmpdir(), "imgvol-files-");
   const bytes = Buffer.alloc(1_300_000, "0123456789");

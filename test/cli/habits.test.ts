@@ -27,8 +27,17 @@ test("no verb at all is wrong use, and shows the help", async () => {
   assert.match(stderr, /Usage: imgvol/);
 });
 
+const TOO_LONG = "n".repeat(256);
+
 const mistakes: readonly [args: string[], said: RegExp][] = [
   [["pakc"], /^error: unknown command 'pakc'\nhint: did you mean pack\?/],
+  [["push", "a", "b"], /^error: unknown command 'push'\nhint: did you mean imgvol copy SRC DST\?\n$/],
+  [["pull", "--help"], /^error: unknown command 'pull'\nhint: did you mean imgvol copy SRC DST\?\n$/],
+  [["tag", "a", "b"], /^error: unknown command 'tag'\nhint: did you mean imgvol copy SRC DST\?\n$/],
+  [
+    ["login", "localhost:1", "-u", "me", "--password", "X"],
+    /^error: unknown option '--password'\nhint: did you mean --password-stdin\?\n$/,
+  ],
   [["version", "--jsno"], /^error: unknown option '--jsno'\nhint: did you mean --json\?/],
   [["nothing-like-it"], /^error: unknown command 'nothing-like-it'\nhint: imgvol --help lists the verbs/],
   [["nothing-like-it", "--help"], /^error: unknown command 'nothing-like-it'\nhint: /],
@@ -54,6 +63,11 @@ const mistakes: readonly [args: string[], said: RegExp][] = [
   [["registry", "serve", "a", "b"], /^error: too many arguments.*\nhint: see imgvol registry serve --help/],
   [["export", "oci:a", "-", "--json"], /^error: stdout takes either the tar or the answer as JSON\nhint: /],
   [["inspect", "Not/A/Ref"], /^error: not a reference: "Not\/A\/Ref".*\nhint: /],
+  [["ls", `oci:${TOO_LONG}:1`], /^error: n+ is too long a name for a file or folder\nhint: /],
+  [["ls", `oci-archive:${TOO_LONG}:1`], /^error: n+ is too long a name for a file or folder\nhint: /],
+  [["pack", "README.md", "-t", `oci:${TOO_LONG}:1`], /^error: n+.* is too long a name.*\nhint: /],
+  [["pack", "README.md", "-t", `oci-archive:${TOO_LONG}:1`], /^error: n+ is too long a name.*\nhint: /],
+  [["registry", "gc", "--dir", TOO_LONG], /^error: n+\/_lock is too long a name.*\nhint: /],
   [["version", "--color", "pink"], /^error: .*argument 'pink' is invalid/],
 ];
 
@@ -105,6 +119,19 @@ test("whatever run itself refuses is exit 125, so that a 2 can only be the comma
     [[], /^error: missing required argument 'command'\nhint: see imgvol run --help/],
     [["-v", "localhost:1/a:ro", "--", "true"], /\nhint: the path has to be absolute: write REF:\/PATH/],
     [["-v", "Not/A:/x", "--", "true"], /^error: not a reference/],
+    // Nothing is asked for them before that: there is no registry.
+    [
+      ["-v", "localhost:1/a:1:/opt/x", "-v", "localhost:1/b:1:/opt/x/", "--", "true"],
+      /^error: two volumes are to be mounted at \/opt\/x\/\n$/,
+    ],
+    [
+      ["-v", "localhost:1/a:1:/opt/x", "-v", "localhost:1/b:1:/proc/x", "--", "true"],
+      /^error: cannot mount at/,
+    ],
+    [["-v", "localhost:1/a:1:/x:rw", "--", "true"], /\nhint: image volumes are read-only: leave out :rw\n/],
+    [["-v", "localhost:1/a:1:/x:rw,Z", "--", "true"], /\nhint: image volumes are read-only/],
+    [["-v", "localhost:1/a:1:/x:z", "--", "true"], /\nhint: after the path only :ro may follow; .*PATH:z\n/],
+    [["-v", "localhost:1/a:1:/x:ro:ro", "--", "true"], /\nhint: after the path only :ro may follow/],
   ];
   for (const [args, said] of wrong) {
     const { code, stderr } = await imgvol(["run", ...args]);

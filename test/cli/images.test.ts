@@ -187,9 +187,41 @@ test("with --strict a secret is not published; without, it is told", async () =>
   assert.equal(strict.code, 3);
   assert.match(strict.stderr, /nothing was published.*\.env/);
   assert.match((await imgvol(["ls", `${p.layout}:1`])).stderr, /^error/);
+  await writeFile(join(p.agent, "id_rsa"), "x\n");
+  for (const more of [[], ["--quiet"], ["--json"]]) {
+    const both = await imgvol(["pack", p.agent, "-t", `${p.layout}:1`, "--strict", ...more]);
+    assert.equal(both.code, 3);
+    assert.match(both.stderr, /^warning: \.env .*\n.*fix:.*\nwarning: id_rsa .*\n/m);
+    assert.match(both.stderr, /^error: nothing was published: there are 2 warnings\nhint: /m);
+    if (more[0] !== "--json") assert.equal(both.stdout, "");
+    else {
+      const { references, told } = JSON.parse(both.stdout);
+      const subjects = told.map(({ subject }: { subject: string }) => subject);
+      assert.deepEqual([references, subjects], [[], [".env", "id_rsa"]]);
+    }
+  }
   const told = await imgvol(["pack", p.agent, "-t", `${p.layout}:1`, "--quiet"]);
   assert.equal(told.code, 0);
   assert.match(told.stderr, /warning: .*\.env.*\[secret\]/);
+});
+
+test("where one of several destinations fails, those that have the image are named, and the way to the others", async () => {
+  await using p = await project();
+  const there = `${p.layout}:1`;
+  const args = ["pack", p.agent, "-t", there, "-t", "localhost:1/agent:1", "-t", `${p.layout}-too:1`];
+  const failed = await imgvol([...args, "--json"]);
+  assert.equal(failed.code, 3, failed.stderr);
+  const { references, digest } = JSON.parse(failed.stdout);
+  assert.deepEqual(references, [`${p.layout}@${digest}`]);
+  assert.match(
+    failed.stderr,
+    /^warning: localhost:1\/agent:1 has not got the image, which is in .*\[published-in-part\]$/m,
+  );
+  for (const missing of ["localhost:1/agent:1", `${p.layout}-too:1`]) {
+    assert.ok(failed.stderr.includes(`fix: imgvol copy ${p.layout}@${digest} ${missing}\n`), failed.stderr);
+  }
+  assert.match(failed.stderr, /^error: .*localhost:1/m);
+  assert.equal((await imgvol(["ls", there])).code, 0);
 });
 
 test("SOURCE_DATE_EPOCH is a date for the image, and nonsense in it is refused", async () => {
