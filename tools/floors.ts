@@ -12,8 +12,9 @@ export const floors: readonly (readonly string[])[] = [
   ["auth", "registry"],
   ["remote"],
   ["copy", "mirror"],
-  ["pack", "serve", "volume", "telemetry"],
-  ["cluster"],
+  ["pack", "serve", "volume", "telemetry", "cluster"],
+  ["binaries"],
+  ["native", "kind"],
   ["demo"],
   ["cli"],
 ];

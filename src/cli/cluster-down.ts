@@ -1,5 +1,7 @@
 import type { Command } from "commander";
-import { clusterDown, kindDown, providersOf } from "../cluster/index.ts";
+import { kindDown } from "../kind/index.ts";
+import { nativeDown } from "../native/index.ts";
+import { providersOf } from "./cluster-provider.ts";
 import { flagInvalid } from "./flag-values.ts";
 import { examples, type Run } from "./verb.ts";
 
@@ -25,7 +27,7 @@ export function down(command: Command, run: Run): void {
         if (provider !== undefined && provider !== "native" && provider !== "kind") {
           throw flagInvalid("--provider", provider, "one of native, kind");
         }
-        const ended = await (chosen === "kind" ? kindDown : clusterDown)({ name }, io.call);
+        const ended = await (chosen === "kind" ? kindDown : nativeDown)({ name }, io.call);
         io.answer({ name, ended }, () => (ended ? `ended ${name}` : `there is no cluster ${name}`));
         return 0;
       }),

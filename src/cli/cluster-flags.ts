@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { KindOptions } from "../cluster/index.ts";
+import type { UpOptions } from "../cluster/index.ts";
 import { parsePort, parsePublish, repeated } from "./flag-values.ts";
 
 /** What `cluster up` is told. */
@@ -49,9 +49,7 @@ export function addUpFlags(command: Command): void {
 }
 
 /** What both providers are told. @throws ImgvolError `flag-invalid` */
-export function sharedOptions(
-  flags: UpFlags,
-): Omit<KindOptions, "kubernetes" | "nodeImage" | "dashboard" | "clusters"> {
+export function sharedOptions(flags: UpFlags): Omit<UpOptions, "clusters"> {
   return {
     name: flags.name,
     apiPort: parsePort(flags.apiPort, "--api-port"),

@@ -1,5 +1,7 @@
 import type { Command } from "commander";
-import { type ClusterError, clusterStatus, kindStatus } from "../cluster/index.ts";
+import type { ClusterError } from "../cluster/index.ts";
+import { kindStatus } from "../kind/index.ts";
+import { nativeStatus } from "../native/index.ts";
 import { table } from "./io.ts";
 import { examples, type Run } from "./verb.ts";
 
@@ -17,7 +19,7 @@ export function status(command: Command, run: Run): void {
       run(async (io, { name }: Flags) => {
         const damaged: { readonly message: string; readonly hint: string }[] = [];
         const note = ({ message, hint = "" }: ClusterError): void => void damaged.push({ message, hint });
-        const native = await clusterStatus({ name, damaged: note }, io.call);
+        const native = await nativeStatus({ name, damaged: note }, io.call);
         const kind = await kindStatus({ name, damaged: note }, io.call);
         const clusters = [
           ...native.map((cluster) => ({ provider: "native", ...cluster })),

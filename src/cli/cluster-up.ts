@@ -1,6 +1,8 @@
 import type { Command } from "commander";
-import { clusterUp, kindUp, kindUpScript, type Recipe, recipe, shellEnvironment } from "../cluster/index.ts";
+import { shellEnvironment } from "../cluster/index.ts";
 import { imgvolSources } from "../demo/index.ts";
+import { kindUp, kindUpScript, type Recipe, recipe } from "../kind/index.ts";
+import { nativeUp } from "../native/index.ts";
 import { defaultCacheFolder } from "../volume/index.ts";
 import { addUpFlags, sharedOptions, type UpFlags } from "./cluster-flags.ts";
 import { providerOf } from "./cluster-provider.ts";
@@ -27,7 +29,7 @@ export function up(command: Command, run: Run): void {
 
 async function upNative(flags: UpFlags, io: Io): Promise<void> {
   const options = { ...sharedOptions(flags), cache: defaultCacheFolder(), bin: flags.bin };
-  const cluster = await clusterUp(options, io.call);
+  const cluster = await nativeUp(options, io.call);
   const lines = await shellEnvironment(cluster);
   io.answer({ provider: "native", ...cluster }, () => lines.join("\n"));
   io.say(`Kubernetes ${cluster.kubernetes}; push to ${cluster.registry}; NodePorts at ${cluster.node}`);

@@ -1,6 +1,5 @@
 import { dirname } from "node:path";
 import { findProgram, shellWord } from "../base/index.ts";
-import type { Cluster } from "./up.ts";
 
 /**
  * What a POSIX shell is told so that `kubectl` speaks with a cluster; where this machine has no kubectl, the one that the cluster
@@ -9,7 +8,10 @@ import type { Cluster } from "./up.ts";
 export async function shellEnvironment({
   kubeconfig,
   kubectl,
-}: Pick<Cluster, "kubeconfig"> & Partial<Pick<Cluster, "kubectl">>): Promise<readonly string[]> {
+}: {
+  readonly kubeconfig: string;
+  readonly kubectl?: string;
+}): Promise<readonly string[]> {
   const lines = [`export KUBECONFIG=${shellWord(kubeconfig)}`];
   if (kubectl === undefined || (await findProgram("kubectl")) !== undefined) return lines;
   return [...lines, `export PATH="$PATH":${shellWord(dirname(kubectl))}`];

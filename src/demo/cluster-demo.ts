@@ -13,7 +13,8 @@ import {
   request,
   temporaryFolder,
 } from "../base/index.ts";
-import { type Cluster, checkMachine, clusterDown, clusterUp, shellEnvironment } from "../cluster/index.ts";
+import { shellEnvironment } from "../cluster/index.ts";
+import { checkMachine, type NativeCluster, nativeDown, nativeUp } from "../native/index.ts";
 import { dashboardClient } from "../telemetry/index.ts";
 import { defaultCacheFolder } from "../volume/index.ts";
 import { latestTrace } from "./arrived.ts";
@@ -114,20 +115,20 @@ async function steps(options: ClusterDemoOptions, held: ResourceStack, call: Cal
 async function ownCluster(
   { bin, cache, on }: ClusterDemoOptions & { readonly cache: string },
   call: Call,
-): Promise<Cluster & AsyncDisposable> {
+): Promise<NativeCluster & AsyncDisposable> {
   const name = `demo-${randomBytes(3).toString("hex")}`;
   const ports = ["--api-port", "0", "--registry-port", "0"];
   const more = [HELLO.nodePort, PAGE].flatMap((node) => ["--publish", `0:${node}`]);
   const programs = bin === undefined ? [] : ["--bin", bin];
   on.command(commandLine(["imgvol", "cluster", "up", "--name", name, ...ports, ...more, ...programs]));
   const publish = [HELLO.nodePort, PAGE].map((node) => ({ host: 0, node }));
-  const cluster = await clusterUp({ name, bin, cache, apiPort: 0, registryPort: 0, publish }, call);
+  const cluster = await nativeUp({ name, bin, cache, apiPort: 0, registryPort: 0, publish }, call);
   on.note(`Kubernetes ${cluster.kubernetes}, containerd ${cluster.containerd}; registry ${cluster.registry}`);
   for (const line of await shellEnvironment(cluster)) on.command(line);
   return {
     ...cluster,
     async [Symbol.asyncDispose]() {
-      await clusterDown({ name }, quietCall());
+      await nativeDown({ name }, quietCall());
     },
   };
 }
@@ -146,14 +147,14 @@ async function reached(url: string, call: Call): Promise<void> {
 }
 
 /** A manifest of the example, with this cluster's registry, and the agent's volume pinned to its digest. */
-async function manifest(file: string, { registry }: Cluster, agent: AgentImage): Promise<string> {
+async function manifest(file: string, { registry }: NativeCluster, agent: AgentImage): Promise<string> {
   const text = (await readFile(join(MANIFESTS, file), "utf8")).replaceAll(EXAMPLE_REGISTRY, registry);
   return text
     .replace(/(imgvol\.volume\.reference)=\S+/, `$1=${agent.reference},imgvol.volume.digest=${agent.digest}`)
     .replace(/(reference: )\S+/, `$1${agent.reference}@${agent.digest}`);
 }
 
-function published({ ports }: Cluster, nodePort: number): string {
+function published({ ports }: NativeCluster, nodePort: number): string {
   const port = ports.find(({ node, what }) => what === "published" && node === nodePort);
   return `http://127.0.0.1:${port?.host}`;
 }

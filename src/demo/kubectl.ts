@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { type Call, type Ran, runProgram } from "../base/index.ts";
-import type { Cluster } from "../cluster/index.ts";
+import type { NativeCluster } from "../native/index.ts";
 import { commandLine } from "./command-line.ts";
 import { DemoError } from "./errors.ts";
 import type { DemoEvents } from "./events.ts";
@@ -10,10 +10,10 @@ const PATIENCE = 300;
 
 /** What the demo does with a cluster: each is the command that a user would type, and that is shown. */
 export class Kubectl {
-  readonly #cluster: Cluster;
+  readonly #cluster: NativeCluster;
   readonly #on: DemoEvents;
 
-  constructor(cluster: Cluster, on: DemoEvents) {
+  constructor(cluster: NativeCluster, on: DemoEvents) {
     this.#cluster = cluster;
     this.#on = on;
   }

@@ -2,27 +2,27 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Call, quietCall, ResourceStack, runProgram, temporaryFolder } from "../../src/base/index.ts";
-import { type Cluster, clusterDown, clusterUp, type UpOptions } from "../../src/cluster/index.ts";
+import { type NativeCluster, type NativeOptions, nativeDown, nativeUp } from "../../src/native/index.ts";
 import { programs } from "./programs.ts";
 
 const call: Call = quietCall();
 
 /** A cluster of a test file's own, and how its tests speak with it. */
 export class TestCluster implements AsyncDisposable {
-  readonly cluster: Cluster;
+  readonly cluster: NativeCluster;
   readonly #held: ResourceStack;
 
-  private constructor(cluster: Cluster, held: ResourceStack) {
+  private constructor(cluster: NativeCluster, held: ResourceStack) {
     this.cluster = cluster;
     this.#held = held;
   }
 
-  static async start(how: Partial<UpOptions> = {}): Promise<TestCluster> {
+  static async start(how: Partial<NativeOptions> = {}): Promise<TestCluster> {
     const held = new ResourceStack();
     const { path: clusters } = held.keep(await temporaryFolder(tmpdir(), "imgvol-cluster-"));
-    const cluster = await clusterUp({ ...programs, clusters, apiPort: 0, registryPort: 0, ...how }, call);
+    const cluster = await nativeUp({ ...programs, clusters, apiPort: 0, registryPort: 0, ...how }, call);
     held.keep({
-      [Symbol.asyncDispose]: async () => void (await clusterDown({ clusters, name: cluster.name }, call)),
+      [Symbol.asyncDispose]: async () => void (await nativeDown({ clusters, name: cluster.name }, call)),
     });
     return new TestCluster(cluster, held);
   }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { exists, quietCall, temporaryFolder } from "../../src/base/index.ts";
-import { clusterDown, clusterStatus, clusterUp } from "../../src/cluster/index.ts";
+import { nativeDown, nativeStatus, nativeUp } from "../../src/native/index.ts";
 import { tracesOf } from "./machine.ts";
 import { programs } from "./programs.ts";
 
@@ -31,7 +31,7 @@ function isNodeInit(words: readonly string[]): boolean {
 
 for (const [who, is] of PROCESSES) {
   test(`kill -9 of ${who}: nothing runs on, the status says so, and down takes the rest away`, async () => {
-    await clusterUp({ ...programs, name: "killed", clusters, apiPort: 0, registryPort: 0 }, call);
+    await nativeUp({ ...programs, name: "killed", clusters, apiPort: 0, registryPort: 0 }, call);
     const state = JSON.parse(await readFile(join(clusters, "killed", "cluster.json"), "utf8"));
     const found = await processesOf(state.id, is);
     assert.equal(found.length, 1, who);
@@ -41,11 +41,11 @@ for (const [who, is] of PROCESSES) {
       await sleep(50);
     }
     assert.deepEqual(
-      (await clusterStatus({ clusters }, call)).map((cluster) => cluster.state),
+      (await nativeStatus({ clusters }, call)).map((cluster) => cluster.state),
       ["over"],
     );
-    await assert.rejects(clusterUp({ ...programs, name: "killed", clusters }, call), { code: "cluster-up" });
-    assert.equal(await clusterDown({ name: "killed", clusters }, call), true);
+    await assert.rejects(nativeUp({ ...programs, name: "killed", clusters }, call), { code: "cluster-up" });
+    assert.equal(await nativeDown({ name: "killed", clusters }, call), true);
     assert.deepEqual(await tracesOf(state), []);
     assert.equal(await exists(join(clusters, "killed")), false);
   });

@@ -7,18 +7,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { exists, ImgvolError, quietCall, temporaryFolder } from "../../src/base/index.ts";
+import { builds, findBinaries, programsOf } from "../../src/binaries/index.ts";
+import { ClusterError } from "../../src/cluster/index.ts";
 import {
-  type Cluster,
-  ClusterError,
-  clusterDown,
-  clusterStatus,
-  clusterUp,
-  findBinaries,
-  type UpOptions,
-} from "../../src/cluster/index.ts";
-import { lockMachine } from "../../src/cluster/locks.ts";
-import { MACHINE, machineStates } from "../../src/cluster/machine-clusters.ts";
-import { builds, programsOf } from "../../src/cluster/versions.ts";
+  type NativeCluster,
+  type NativeOptions,
+  nativeDown,
+  nativeStatus,
+  nativeUp,
+} from "../../src/native/index.ts";
+import { lockMachine, MACHINE, machineStates } from "../../src/native/machine-clusters.ts";
 import { lookAtMachine } from "./machine.ts";
 import { programs } from "./programs.ts";
 
@@ -27,18 +25,24 @@ const folder = await temporaryFolder(tmpdir(), "imgvol-clusters-");
 const clusters = folder.path;
 after(() => folder[Symbol.asyncDispose]());
 
-const options = (name: string): UpOptions => ({ ...programs, name, clusters, apiPort: 0, registryPort: 0 });
+const options = (name: string): NativeOptions => ({
+  ...programs,
+  name,
+  clusters,
+  apiPort: 0,
+  registryPort: 0,
+});
 
 test("three times up and down: the machine is as it was", async () => {
   const before = await lookAtMachine();
   for (let round = 0; round < 3; round++) {
-    const up = await clusterUp(options("round"), call);
-    const [status] = await clusterStatus({ clusters }, call);
+    const up = await nativeUp(options("round"), call);
+    const [status] = await nativeStatus({ clusters }, call);
     assert.equal(status?.state, "ready");
     assert.equal(status?.registry, up.registry);
-    assert.equal(await clusterDown({ name: "round", clusters }, call), true);
+    assert.equal(await nativeDown({ name: "round", clusters }, call), true);
     assert.deepEqual(await lookAtMachine(), before);
-    assert.equal(await clusterDown({ name: "round", clusters }, call), false);
+    assert.equal(await nativeDown({ name: "round", clusters }, call), false);
   }
 });
 
@@ -47,12 +51,12 @@ test("what a down left that was stopped, another up clears away; what is no clus
   const remains = join(clusters, "remains");
   await mkdir(join(remains, "node", "etcd"), { recursive: true });
   await writeFile(join(remains, "node", "etcd", "old"), "");
-  await clusterUp(options("remains"), call);
+  await nativeUp(options("remains"), call);
   assert.equal(await exists(join(remains, "node", "etcd", "old")), false);
-  await clusterDown({ name: "remains", clusters }, call);
+  await nativeDown({ name: "remains", clusters }, call);
   await mkdir(remains);
   await writeFile(join(remains, "mine"), "");
-  await assert.rejects(clusterUp(options("remains"), call), { code: "cluster-unknown" });
+  await assert.rejects(nativeUp(options("remains"), call), { code: "cluster-unknown" });
   assert.ok(await exists(join(remains, "mine")));
   await rm(remains, { recursive: true });
   assert.deepEqual(await lookAtMachine(), before);
@@ -62,19 +66,19 @@ test("two clusters that come up at the same moment take networks of their own", 
   const before = await lookAtMachine();
   const elsewhere = join(clusters, "elsewhere");
   const other = { ...options("twin"), clusters: elsewhere };
-  const [one, two] = await Promise.all([clusterUp(options("twin"), call), clusterUp(other, call)]);
+  const [one, two] = await Promise.all([nativeUp(options("twin"), call), nativeUp(other, call)]);
   assert.notEqual(one.node, two.node);
   // Whoever goes first, and wherever the other is kept: what both need of the machine stays until both are gone.
   const { sysctls, folders } = await lookAtMachine();
-  await clusterDown({ name: "twin", clusters }, call);
+  await nativeDown({ name: "twin", clusters }, call);
   const left = await lookAtMachine();
   assert.deepEqual(left.sysctls, sysctls);
   assert.deepEqual(below("/opt", left.folders), below("/opt", folders));
   await assert.rejects(
-    clusterUp({ ...options("third"), apiPort: portOf(two, "api") }, call),
+    nativeUp({ ...options("third"), apiPort: portOf(two, "api") }, call),
     new RegExp(`port \\d+ is taken already, by the cluster twin in ${elsewhere}/twin`),
   );
-  await clusterDown({ name: "twin", clusters: elsewhere }, call);
+  await nativeDown({ name: "twin", clusters: elsewhere }, call);
   assert.deepEqual(await readdir(elsewhere), []);
   await rm(elsewhere, { recursive: true });
   assert.deepEqual(await lookAtMachine(), before);
@@ -84,7 +88,7 @@ function below(folder: string, paths: readonly string[]): readonly string[] {
   return paths.filter((path) => path.startsWith(`${folder}/`));
 }
 
-function portOf({ ports }: Cluster, what: string): number {
+function portOf({ ports }: NativeCluster, what: string): number {
   return ports.find((port) => port.what === what)?.host ?? 0;
 }
 
@@ -93,7 +97,7 @@ test("what is listed and is there no more is forgotten; what cannot be read stay
   const [gone, strange, file] = [1, 2, 3].map((n) => `${MACHINE}-00000000-0000-4000-8000-00000000000${n}`);
   assert.ok(gone && strange && file);
   await symlink(join(clusters, "gone"), gone);
-  await symlink("/no/Cluster", strange);
+  await symlink("/no/NativeCluster", strange);
   await writeFile(file, "");
   try {
     await using _held = await lockMachine(call);
@@ -107,13 +111,13 @@ test("what is listed and is there no more is forgotten; what cannot be read stay
 
 test("two clusters at a time know nothing of each other, and the settings of the machine stay until the last is down", async () => {
   const before = await lookAtMachine();
-  const [one, two] = [await clusterUp(options("one"), call), await clusterUp(options("two"), call)];
+  const [one, two] = [await nativeUp(options("one"), call), await nativeUp(options("two"), call)];
   assert.notEqual(one.node, two.node);
-  await assert.rejects(clusterUp(options("one"), call), { code: "cluster-up" });
-  await clusterDown({ name: "one", clusters }, call);
-  const [left] = await clusterStatus({ clusters }, call);
+  await assert.rejects(nativeUp(options("one"), call), { code: "cluster-up" });
+  await nativeDown({ name: "one", clusters }, call);
+  const [left] = await nativeStatus({ clusters }, call);
   assert.deepEqual([left?.name, left?.state], ["two", "ready"]);
-  await clusterDown({ name: "two", clusters }, call);
+  await nativeDown({ name: "two", clusters }, call);
   assert.deepEqual(await lookAtMachine(), before);
 });
 
@@ -134,7 +138,7 @@ test("an up that is killed or stopped at any moment leaves nothing that down doe
       if (steps++ === moment) child.kill(signal);
     });
     await once(child, "exit");
-    await clusterDown({ name: "killed", clusters }, call);
+    await nativeDown({ name: "killed", clusters }, call);
     assert.deepEqual(await lookAtMachine(), before, `${signal} at ${moment}`);
   }
 });
@@ -152,13 +156,13 @@ test("an up that fails leaves its programs' logs, says where, and down removes t
   await rm(join(bin, "etcd"));
   await writeFile(join(bin, "etcd"), "#!/bin/sh\necho no disk >&2\nexit 3\n", { mode: 0o755 });
   const logs = join(clusters, "failed.log");
-  await assert.rejects(clusterUp({ ...options("failed"), bin }, call), (error: unknown) => {
+  await assert.rejects(nativeUp({ ...options("failed"), bin }, call), (error: unknown) => {
     assert.ok(error instanceof ClusterError && error.code === "cluster-failed", `${error}`);
     assert.ok(error.hint?.includes(`${logs}; imgvol cluster down --name failed removes`), error.hint);
     return true;
   });
   assert.match(await readFile(join(logs, "etcd.log"), "utf8"), /no disk/);
-  assert.equal(await clusterDown({ name: "failed", clusters }, call), false);
+  assert.equal(await nativeDown({ name: "failed", clusters }, call), false);
   await rm(bin, { recursive: true });
   assert.deepEqual(await readdir(clusters), []);
   assert.deepEqual(await lookAtMachine(), before);
@@ -187,7 +191,7 @@ test("what is in the way is told before anything is made", async () => {
     [{ htpasswd: hidden }, "path-hidden", /is below \/run/],
     [{ bin: empty }, "program-missing", /\/pause is not there/],
   ] as const) {
-    await assert.rejects(clusterUp({ ...options("wrong"), ...wrong }, call), (error: unknown) => {
+    await assert.rejects(nativeUp({ ...options("wrong"), ...wrong }, call), (error: unknown) => {
       assert.ok(error instanceof ImgvolError && error.code === code, `${error}`);
       assert.match(error.message, told);
       return true;

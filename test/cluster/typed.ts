@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { listen, quietCall, temporaryFolder } from "../../src/base/index.ts";
-import { findBinaries } from "../../src/cluster/index.ts";
+import { findBinaries } from "../../src/binaries/index.ts";
 import { type Ran, run } from "../peers/program.ts";
 import { HERE } from "./cluster.ts";
 import { programs } from "./programs.ts";

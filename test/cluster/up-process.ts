@@ -1,9 +1,9 @@
 // Starts a cluster, and says each step, so that the test can kill it in the middle.
-import { clusterUp, type UpOptions } from "../../src/cluster/index.ts";
+import { type NativeOptions, nativeUp } from "../../src/native/index.ts";
 
 const stop = new AbortController();
 process.on("SIGTERM", () => stop.abort());
-const options: UpOptions = JSON.parse(process.env["IMGVOL_TEST_UP"] ?? "{}");
+const options: NativeOptions = JSON.parse(process.env["IMGVOL_TEST_UP"] ?? "{}");
 const step = (): void => void process.send?.("step");
 const task = { advance() {}, done() {}, failed() {} };
 const progress = {
@@ -13,5 +13,5 @@ const progress = {
   },
   say: step,
 };
-await clusterUp(options, { signal: stop.signal, progress }).catch(() => {});
+await nativeUp(options, { signal: stop.signal, progress }).catch(() => {});
 process.disconnect();

@@ -51,6 +51,14 @@ const planted: readonly [file: string, imports: string, allowed: boolean][] = [
   ["src/mirror/planted.ts", "../serve/index.ts", false], // tells its figures, and no metrics
   ["src/serve/planted.ts", "../mirror/index.ts", true],
   ["src/serve/planted.ts", "../volume/index.ts", false],
+  ["src/cluster/planted.ts", "../native/index.ts", false], // what is shared knows no provider
+  ["src/cluster/planted.ts", "../serve/index.ts", false],
+  ["src/binaries/planted.ts", "../native/index.ts", false],
+  ["src/kind/planted.ts", "../native/index.ts", false], // nor one provider the other
+  ["src/native/planted.ts", "../kind/state.ts", false],
+  ["src/native/planted.ts", "../binaries/versions.ts", false],
+  ["src/native/planted.ts", "../binaries/index.ts", true],
+  ["src/kind/planted.ts", "../cluster/index.ts", true],
   ["src/cli/planted.ts", "../demo/index.ts", true],
 ];
 

@@ -1,8 +1,8 @@
 // What `cluster up --provider kind` writes for kind is judged by kind's own parser, its checks, and its config of kubeadm.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type KindSpec, kindConfig } from "../../src/cluster/kind-files.ts";
-import { imageVolumeGate, kubernetesVersion } from "../../src/cluster/kind-image.ts";
+import { type KindSpec, kindConfig } from "../../src/kind/files.ts";
+import { imageVolumeGate, kubernetesVersion } from "../../src/kind/image.ts";
 import { readKindConfig } from "../peers/kind.ts";
 
 function spec(kubernetes: string, gateOff = false): KindSpec {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { quietCall, runProgram } from "../../src/base/index.ts";
-import { KIND } from "../../src/cluster/kind-image.ts";
+import { KIND } from "../../src/kind/image.ts";
 import { buildGoFile } from "./go.ts";
 import { type Peer, programOf } from "./program.ts";
 

@@ -1,38 +1,21 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { createPrivateKey, X509Certificate } from "node:crypto";
-import { mkdir, readdir, readFile, realpath, stat, writeFile } from "node:fs/promises";
-import { isIPv4 } from "node:net";
+import { mkdir, readdir, realpath, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { quietCall, temporaryFolder } from "../../src/base/index.ts";
-import { addressesOf, linkNames, NETWORKS } from "../../src/cluster/addresses.ts";
-import {
-  ClusterError,
-  clusterDown,
-  defaultProvider,
-  providersOf,
-  shellEnvironment,
-} from "../../src/cluster/index.ts";
+import { defaultProvider, providersOf } from "../../src/cli/cluster-provider.ts";
+import { ClusterError, lockClusters, shellEnvironment } from "../../src/cluster/index.ts";
 import {
   kindClustersFolder,
   kindFolder,
   listKindStates,
   readKindState,
   writeKindState,
-} from "../../src/cluster/kind-state.ts";
-import { writeKubeconfig } from "../../src/cluster/kubeconfig.ts";
-import { lockClusters } from "../../src/cluster/locks.ts";
-import { userName, users, writePki } from "../../src/cluster/pki.ts";
-import {
-  type ClusterState,
-  clusterFolder,
-  clustersFolder,
-  listStates,
-  readState,
-  writeState,
-} from "../../src/cluster/state.ts";
+} from "../../src/kind/state.ts";
+import { clusterFolder, clustersFolder, listStates, readState, writeState } from "../../src/native/state.ts";
+import type { ClusterState } from "../../src/native/state-format.ts";
 
 const code = (wanted: string) => (error: unknown) => error instanceof ClusterError && error.code === wanted;
 
@@ -115,31 +98,6 @@ test("a state is read as it was written, by its owner alone; who has which name 
   assert.deepEqual(await listKindStates(clusters.kind), [kind]);
 });
 
-test("down leaves no logs of an up that failed, and no lock", async () => {
-  await using clusters = await temporaryFolder(tmpdir(), "imgvol-state-");
-  await mkdir(clusterFolder("one", clusters.path).lastLogs);
-  await mkdir(clusterFolder("two", clusters.path).lastLogs);
-  assert.equal(await clusterDown({ name: "one", clusters: clusters.path }, quietCall()), false);
-  assert.deepEqual(await readdir(clusters.path), ["two.log"]);
-});
-
-test("what a killed up left without a state goes with down; what is no cluster's stays", async () => {
-  await using clusters = await temporaryFolder(tmpdir(), "imgvol-state-");
-  const folder = clusterFolder("one", clusters.path);
-  await mkdir(folder.path);
-  await writeFile(`${folder.state}.00000000-0000-4000-8000-000000000000.tmp`, "{");
-  const down = clusterDown({ name: "one", clusters: clusters.path }, quietCall());
-  assert.equal(await down, false);
-  assert.deepEqual(await readdir(clusters.path), []);
-  await mkdir(folder.path);
-  await writeFile(join(folder.path, "thesis.tmp"), "");
-  await assert.rejects(
-    clusterDown({ name: "one", clusters: clusters.path }, quietCall()),
-    code("cluster-unknown"),
-  );
-  assert.deepEqual(await readdir(folder.path), ["thesis.tmp"]);
-});
-
 test("a lock is waited for, and its file goes with the last one who holds it", async () => {
   await using clusters = await temporaryFolder(tmpdir(), "imgvol-state-");
   const said: string[] = [];
@@ -183,38 +141,6 @@ for (const [how, text] of Object.entries(DAMAGED)) {
   });
 }
 
-test("each cluster has a network of its own, and names of interfaces that the kernel takes", () => {
-  const all = Array.from({ length: NETWORKS }, (_, n) => addressesOf(n));
-  assert.equal(new Set(all.map(({ node }) => node)).size, NETWORKS);
-  for (const { host, node } of all) assert.ok(isIPv4(host) && isIPv4(node));
-  assert.equal(all[255]?.host, "10.240.255.1");
-  for (const name of Object.values(linkNames(native))) assert.ok(name.length <= 15, name);
-});
-
-test("a kubeconfig holds all that it takes, and only its owner reads it", async () => {
-  await using folder = await temporaryFolder(tmpdir(), "imgvol-kubeconfig-");
-  const pki = join(folder.path, "pki");
-  await writePki(pki, addressesOf(0), new Date("2026-11-23T00:00:00Z"));
-  for (const user of users) {
-    const path = join(folder.path, user);
-    await writeKubeconfig(path, { name: "one", pki, user, server: "https://127.0.0.1:6443" });
-    assert.equal((await stat(path)).mode & 0o777, 0o600);
-    const config = JSON.parse(await readFile(path, "utf8"));
-    assert.equal(config["current-context"], "imgvol-one");
-    assert.equal(config.clusters[0].cluster.server, "https://127.0.0.1:6443");
-    const text = (base64: string): string => Buffer.from(base64, "base64").toString();
-    assert.equal(
-      text(config.clusters[0].cluster["certificate-authority-data"]),
-      await readFile(join(pki, "ca.crt"), "utf8"),
-    );
-    const { user: held } = config.users[0];
-
-    const cert = new X509Certificate(text(held["client-certificate-data"]));
-    assert.match(cert.subject, new RegExp(`CN=${userName(user)}$`));
-    assert.ok(cert.checkPrivateKey(createPrivateKey(text(held["client-key-data"]))));
-  }
-});
-
 test("a shell is told where the kubeconfig is, and the kubectl where it has none", async () => {
   await using folder = await temporaryFolder(tmpdir(), "imgvol-shell-");
   const bin = join(folder.path, "a bin");
@@ -241,16 +167,6 @@ test("a shell is told where the kubeconfig is, and the kubectl where it has none
     assert.equal((await shellEnvironment(cluster)).length, 1);
   } finally {
     process.env["PATH"] = path;
-  }
-});
-
-test("keys are for their owner alone", async () => {
-  await using folder = await temporaryFolder(tmpdir(), "imgvol-pki-");
-  const pki = join(folder.path, "pki");
-  await writePki(pki, addressesOf(0), new Date());
-  assert.equal((await stat(pki)).mode & 0o777, 0o700);
-  for (const name of ["ca", "apiserver", "service-accounts", ...users]) {
-    assert.equal((await stat(join(pki, `${name}.key`))).mode & 0o777, 0o600, name);
   }
 });
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { quietCall, temporaryFolder } from "../../src/base/index.ts";
-import { clusterDown, clusterUp, type UpOptions } from "../../src/cluster/index.ts";
+import { type NativeOptions, nativeDown, nativeUp } from "../../src/native/index.ts";
 import { lookAtMachine } from "../cluster/machine.ts";
 import { programs } from "../cluster/programs.ts";
 import { numbersFrom } from "./numbers.ts";
@@ -25,14 +25,14 @@ export async function clustersComeAndGo(rounds: number, seed: number): Promise<C
   const next = numbersFrom(seed);
   const call = quietCall();
   await using folder = await temporaryFolder(tmpdir(), "imgvol-soak-clusters-");
-  const options: UpOptions = {
+  const options: NativeOptions = {
     ...programs,
     name: "soak",
     clusters: folder.path,
     apiPort: 0,
     registryPort: 0,
   };
-  const down = (): Promise<boolean> => clusterDown({ name: "soak", clusters: folder.path }, call);
+  const down = (): Promise<boolean> => nativeDown({ name: "soak", clusters: folder.path }, call);
   const ups: number[] = [];
   const downs: number[] = [];
   let killed = 0;
@@ -43,7 +43,7 @@ export async function clustersComeAndGo(rounds: number, seed: number): Promise<C
       killed++;
       await down();
     } else {
-      ups.push(await timed(() => clusterUp(options, call)));
+      ups.push(await timed(() => nativeUp(options, call)));
       downs.push(await timed(down));
     }
     assert.deepEqual(await lookAtMachine(), before, `round ${round}, seed ${seed}`);
@@ -59,7 +59,7 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
 }
 
 /** An `up` in a process of its own, killed after some time. */
-async function killedUp(options: UpOptions, after: number): Promise<void> {
+async function killedUp(options: NativeOptions, after: number): Promise<void> {
   const child = fork(join(import.meta.dirname, "../cluster/up-process.ts"), [], {
     env: { ...process.env, IMGVOL_TEST_UP: JSON.stringify(options) },
     stdio: ["ignore", "ignore", "ignore", "ipc"],

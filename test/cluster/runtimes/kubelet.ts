@@ -1,8 +1,7 @@
 import { mkdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { quietCall } from "../../../src/base/index.ts";
-import { findBinaries } from "../../../src/cluster/index.ts";
-import { builds, programsOf } from "../../../src/cluster/versions.ts";
+import { builds, findBinaries, programsOf } from "../../../src/binaries/index.ts";
 import { containerdPrograms } from "../../peers/containerd.ts";
 import { type Pod, TestCluster } from "../cluster.ts";
 import { programs } from "../programs.ts";

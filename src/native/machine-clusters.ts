@@ -1,0 +1,58 @@
+import { readdir, readlink, rm, symlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { type Call, passingLock } from "../base/index.ts";
+import { clusterFolder, listStates, readState } from "./state.ts";
+import type { ClusterState } from "./state-format.ts";
+
+/**
+ * What native clusters have in common is listed here, whoever made them and wherever they are kept: `/run/imgvol-ID` leads to the
+ * folder of each. It is gone when the machine was restarted, as are the settings that they changed.
+ */
+export const MACHINE = "/run/imgvol";
+
+const LINK = new RegExp(`^${basename(MACHINE)}-([0-9a-f-]{36})$`);
+
+/**
+ * Keeps the ups and downs of every folder away, for the moment in which a cluster takes what the whole machine has once, or gives
+ * it back: a network, ports, settings of the kernel. Taken after `lockClusters`, never before it.
+ */
+export async function lockMachine(call: Call): Promise<AsyncDisposable> {
+  return await passingLock(`${MACHINE}.lock`, call);
+}
+
+/**
+ * Every native cluster of this machine that is known: those of one folder, and what is listed. While the machine's lock is held:
+ * what is listed and is there no more is forgotten.
+ */
+export async function machineStates(clusters: string): Promise<readonly ClusterState[]> {
+  const found = new Map((await listStates(clusters)).map((state) => [state.id, state]));
+  for (const name of await readdir(dirname(MACHINE))) {
+    const id = LINK.exec(name)?.[1];
+    if (id === undefined || found.has(id)) continue;
+    const link = join(dirname(MACHINE), name);
+    const state = await listed(link);
+    if (state === "damaged") continue;
+    if (state?.id === id) found.set(id, state);
+    else await rm(link);
+  }
+  return [...found.values()];
+}
+
+async function listed(link: string): Promise<ClusterState | undefined | "damaged"> {
+  try {
+    const folder = await readlink(link);
+    return await readState(clusterFolder(basename(folder), dirname(folder)));
+  } catch {
+    // That somebody damaged it does not say that nothing of it runs.
+    return "damaged";
+  }
+}
+
+/** Lists a cluster whose state is written: whoever is killed in between leaves what `down` takes away, and what nobody else minds. */
+export async function enlist({ id, folder }: ClusterState): Promise<void> {
+  await symlink(folder, `${MACHINE}-${id}`);
+}
+
+export async function strike({ id }: ClusterState): Promise<void> {
+  await rm(`${MACHINE}-${id}`, { force: true });
+}
