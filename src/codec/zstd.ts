@@ -3,6 +3,8 @@ import { type Call, release } from "../base/index.ts";
 import { BufferPool, compressors, cut, inOrder, limiter } from "./blocks.ts";
 
 const FRAME = 4 * 1024 * 1024;
+/** Large enough to be a buffer of its own, and not a part of Node.js' pool. */
+const PIECE = 512 * 1024;
 
 /**
  * Independent zstd frames of 4 MiB of input, compressed by many threads (RFC 8878, section 3: frames may follow one another).
@@ -34,6 +36,8 @@ export async function* zstd(
       yield piece;
       release(piece);
     }
+    // The last one's buffer is mostly empty: left to the collector, one for each frame is tens of megabytes.
+    for (const { buffer } of pieces) if (buffer.byteLength === PIECE) release(new Uint8Array(buffer));
   }
   // No frame at all is no zstd stream.
   if (!any) yield* await frame(new Uint8Array(0), level);
@@ -43,7 +47,7 @@ export async function* zstd(
 export function frame(bytes: Uint8Array, level: number): Promise<Buffer[]> {
   const stream = createZstdCompress({
     params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 },
-    chunkSize: 512 * 1024,
+    chunkSize: PIECE,
   });
   stream.end(bytes);
   return stream.toArray();
