@@ -2,6 +2,7 @@ import type { Finding } from "../base/index.ts";
 import { type LoggedIn, login } from "../remote/index.ts";
 import { addRemoteFlags, type RemoteFlags, remoteOptions } from "./opened.ts";
 import { passwordMissing, pipedPassword } from "./password.ts";
+import { parseRegistry } from "./registry-argument.ts";
 import { examples, type Verb } from "./verb.ts";
 
 interface Options extends RemoteFlags {
@@ -29,7 +30,8 @@ export const verb: Verb = {
         ),
       )
       .action(
-        run(async (io, registry: string, options: Options) => {
+        run(async (io, word: string, options: Options) => {
+          const registry = parseRegistry(word);
           if (!options.passwordStdin) {
             throw passwordMissing(`no password for ${registry}`, "give it on stdin, with --password-stdin");
           }

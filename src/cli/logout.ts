@@ -1,4 +1,5 @@
 import { logout } from "../auth/index.ts";
+import { parseRegistry } from "./registry-argument.ts";
 import { examples, type Verb } from "./verb.ts";
 
 export const verb: Verb = {
@@ -8,7 +9,8 @@ export const verb: Verb = {
       .option("--json", "the answer as JSON")
       .addHelpText("after", examples("imgvol logout ghcr.io", "imgvol logout localhost:5001"))
       .action(
-        run(async (io, registry: string) => {
+        run(async (io, word: string) => {
+          const registry = parseRegistry(word);
           const done = await logout(registry, {}, io.call);
           if (done.from.length === 0) io.say(`no credentials for ${registry}`);
           for (const place of done.from) io.say(`forgot ${registry} in ${place}`);

@@ -40,7 +40,7 @@ export function gc(command: Command, run: Run): void {
         const report = await collectFolder(flags.dir, options, io.call);
         io.tell(report.findings);
         io.answer(report, () => told(report));
-        return report.findings.length > 0 ? 1 : 0;
+        return report.findings.some(({ severity }) => severity !== "note") ? 1 : 0;
       }),
     );
 }

@@ -1,6 +1,13 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { join } from "node:path";
-import { type Call, type HttpHandler, type HttpRequest, quietCall, silent } from "../base/index.ts";
+import {
+  type Call,
+  formatCount,
+  type HttpHandler,
+  type HttpRequest,
+  quietCall,
+  silent,
+} from "../base/index.ts";
 import { isHub } from "../hosts/index.ts";
 import { type Backing, errorAnswer, failureAnswer, RegistryError } from "../registry/index.ts";
 import type { RemoteOptions } from "../remote/index.ts";
@@ -8,6 +15,7 @@ import { openMirrorCache } from "./cache.ts";
 import { Downloads } from "./downloads.ts";
 import { type MirrorFigures, Tally } from "./figures.ts";
 import { Once } from "./once.ts";
+import { Outages } from "./outages.ts";
 import { mirrorRepository, type Shared } from "./repository.ts";
 import { MirrorTags } from "./tags.ts";
 import { type Upstream, upstreamsOf } from "./upstream.ts";
@@ -64,11 +72,13 @@ export async function openMirror(local: Backing, options: MirrorOptions, dir?: s
     say,
   });
   await forgetUnfinished(local, upstreams);
+  await tellHidden(local, upstreams, say);
   const ended = new AbortController();
   // That an upstream makes us wait is for its operator to know.
   const lifetime: Call = { signal: ended.signal, progress: { ...silent, say } };
   const tally = new Tally();
   const notes = new AsyncLocalStorage<string[]>();
+  const outages = new Outages(say);
   const shared: Shared = {
     local,
     cache,
@@ -88,7 +98,9 @@ export async function openMirror(local: Backing, options: MirrorOptions, dir?: s
         say(`${what} has only what is kept here: ${why}`);
         notes.getStore()?.push(`${what} is partial: it has only what this mirror keeps`);
       },
+      missing: (what, why) => outages.tell(what, why),
     }),
+    outages,
     lifetime,
   };
 
@@ -137,6 +149,22 @@ async function forgetUnfinished(local: Backing, upstreams: readonly Upstream[]):
     if (split(left.name, upstreams) === undefined) await left.spool.close();
     else await left.spool[Symbol.asyncDispose]();
   }
+}
+
+/** Repositories that were pushed to the folder, or came from an upstream that is not named any more (docs/adr/0117). */
+async function tellHidden(
+  local: Backing,
+  upstreams: readonly Upstream[],
+  say: (sentence: string) => void,
+): Promise<void> {
+  const hidden: string[] = [];
+  for await (const name of local.names(quietCall()))
+    if (split(name, upstreams) === undefined) hidden.push(name);
+  if (hidden.length === 0) return;
+  const which = hidden.length > 3 ? `${hidden.slice(0, 3).join(", ")}, …` : hidden.join(", ");
+  say(
+    `warning: a mirror gives what its upstreams have: ${formatCount(hidden.length, "repository", "repositories")} of ${local.origin} cannot be pulled meanwhile (${which})`,
+  );
 }
 
 /** The upstream and its repository in a name of ours. */

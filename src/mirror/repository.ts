@@ -1,4 +1,4 @@
-import { type Call, fromBytes, unlessAborted } from "../base/index.ts";
+import { type Call, fromBytes, messageOf, unlessAborted } from "../base/index.ts";
 import {
   type Descriptor,
   type Digest,
@@ -23,8 +23,9 @@ import type { Tally } from "./figures.ts";
 import { Kept } from "./kept.ts";
 import { listTags } from "./list-tags.ts";
 import type { Once } from "./once.ts";
+import type { Outages } from "./outages.ts";
 import type { MirrorTags } from "./tags.ts";
-import { explained } from "./upstream.ts";
+import { explained, isOutOfReach } from "./upstream.ts";
 
 /** What all repositories of a mirror share. */
 export interface Shared {
@@ -35,6 +36,7 @@ export interface Shared {
   /** Those on their way: several tags and clients may want one at a time. */
   readonly manifests: Once<Descriptor>;
   readonly tags: MirrorTags;
+  readonly outages: Outages;
   /** For work that goes on when the client who asked first has gone. */
   readonly lifetime: Call;
 }
@@ -119,7 +121,7 @@ class Mirrored {
     }
     try {
       const d = await this.#keep(
-        await this.#ask(() => this.#upstream.resolve(digest, this.#shared.lifetime)),
+        await this.#asked(digest, () => this.#upstream.resolve(digest, this.#shared.lifetime)),
       );
       this.#manifests.set(digest, d);
       return d;
@@ -138,7 +140,7 @@ class Mirrored {
     if (there !== undefined) return there;
     const { stat } = this.#upstream.can;
     if (stat === undefined) throw new StoreError("not-found", `${this.#upstream.origin} has no ${digest}`);
-    return await this.#ask(() => stat.blob(digest, call));
+    return await this.#asked(digest, () => stat.blob(digest, call));
   }
 
   async has(d: Descriptor, call: Call): Promise<boolean> {
@@ -190,11 +192,25 @@ class Mirrored {
     return found.sort((a, b) => (a.digest < b.digest ? -1 : 1));
   }
 
+  /** Asks for what is not here, and tells the operator where it cannot be had. */
+  async #asked<T>(digest: Digest, work: () => Promise<T>): Promise<T> {
+    try {
+      return await this.#ask(work);
+    } catch (error) {
+      if (isOutOfReach(error)) this.#shared.outages.tell(`${this.#name}@${digest}`, messageOf(error));
+      throw error;
+    }
+  }
+
   async #ask<T>(work: () => Promise<T>): Promise<T> {
     try {
-      return await work();
+      const answer = await work();
+      this.#shared.outages.over(this.#name);
+      return answer;
     } catch (cause) {
-      throw explained(cause, this.#name, this.#shared.lifetime);
+      const error = explained(cause, this.#name, this.#shared.lifetime);
+      if (!isOutOfReach(error)) this.#shared.outages.over(this.#name);
+      throw error;
     }
   }
 
@@ -203,7 +219,7 @@ class Mirrored {
     return this.#shared.manifests.run(`${this.#name}@${d.digest}`, async () => {
       const { cache, lifetime, local } = this.#shared;
       if ((await this.#kept.find(d.digest)) !== undefined) return d;
-      const { bytes, view } = await this.#ask(() => readManifest(this.#upstream, d, lifetime));
+      const { bytes, view } = await this.#asked(d.digest, () => readManifest(this.#upstream, d, lifetime));
       await cache.makeRoom(d.size);
       using _held = cache.hold(this.#name, d.digest);
       cache.note(this.#name, d);

@@ -11,6 +11,8 @@ export interface TagOptions {
   stale(what: string, why: string): void;
   /** Told when a client is given only what of it is here. */
   partial(what: string, why: string): void;
+  /** Told when it is given nothing, for nothing is here and the upstream cannot be asked. */
+  missing(what: string, why: string): void;
 }
 
 /** A tag of a mirrored repository. */
@@ -91,7 +93,10 @@ export class MirrorTags implements AsyncDisposable {
     } catch (error) {
       if (error instanceof StoreError && error.code === "not-found") await tag.forget();
       // It is not asked again at once: whoever is down is not helped by that, and who limits us neither.
-      else if (isOutOfReach(error)) this.#note(tag.what, messageOf(error));
+      else if (isOutOfReach(error)) {
+        this.#note(tag.what, messageOf(error));
+        if ((await tag.local()) === undefined) this.#options.missing(tag.what, messageOf(error));
+      }
       throw error;
     }
   }

@@ -15,6 +15,8 @@ export interface Backing extends AsyncDisposable {
   create(name: string, call: Call): Promise<Repository>;
   /** Takes a repository away in which nothing is, and nobody. @returns whether it went */
   discard(repository: Repository, call: Call): Promise<boolean>;
+  /** Forgets the signs of what was in repositories that are gone, once they are old. */
+  forgetGone?(call: Call): Promise<void>;
   /** The names of all repositories, in lexical order; those that may have a blob, in any, where one is given. */
   names(call: Call, having?: Digest): AsyncIterable<string>;
   /** What lies in a repository, which is not opened: there may be thousands. Undefined where it is nowhere to be looked at. */

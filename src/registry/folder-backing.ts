@@ -14,6 +14,8 @@ import { Recent } from "./recent.ts";
 
 /** What has it is a repository. */
 const MARKER = join("_layout", "oci-layout");
+/** May stay for a while without it. */
+const SIGNS = "_manifests";
 
 /**
  * Repositories in a folder, each an OCI image layout of its own, `DIR/NAME/_layout`, that every tool can read. No part
@@ -95,6 +97,18 @@ export async function folderBacking(dir: string): Promise<Backing> {
       yield* names.sort();
     },
     contents: (name) => new FolderContents(join(root, name)),
+    async forgetGone(call) {
+      for await (const name of namesBelow(root, SIGNS, call)) {
+        const home = join(root, name);
+        if (await isRepository(home)) continue;
+        await shape.exclusive(async () => {
+          if (open.has(name) || (await isRepository(home))) return;
+          const contents = new FolderContents(home);
+          for await (const left of contents.leftovers(call)) await contents.removeLeftover(left);
+          await removeRepository(root, home);
+        });
+      }
+    },
     link: (to, from, digest) => hardLink(blobAt(root, from, digest), blobAt(root, to, digest)),
     spool: (upload) => spools.make(upload),
     unfinished: () => spools.unfinished(),
@@ -143,10 +157,14 @@ async function isRepository(home: string): Promise<boolean> {
   return await exists(join(home, MARKER));
 }
 
-/** The marker first: what is left of it by a crash is no repository, and the next to be made there takes it over. */
+/**
+ * The marker first: what is left of it by a crash is no repository, and the next to be made there takes it over. So are the
+ * signs of what was collected (docs/adr/0181).
+ */
 async function removeRepository(root: string, home: string): Promise<void> {
   await rm(join(home, MARKER), { force: true });
-  for (const name of ["_layout", "_manifests", "_referrers"]) {
+  const signs = await new FolderContents(home).recorded();
+  for (const name of ["_layout", "_referrers", ...(signs.length > 0 ? [] : [SIGNS])]) {
     await rm(join(home, name), { recursive: true, force: true });
   }
   for (let folder = home; folder !== root; folder = dirname(folder)) {

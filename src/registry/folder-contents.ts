@@ -140,9 +140,8 @@ export class FolderContents implements Contents {
   }
 }
 
-/** Whether nothing is in a repository that anybody put there, nor a sign that it was. */
+/** Whether nothing is in a repository that anybody put there. There may be a sign that it was: a record without content. */
 export async function isBare(home: string): Promise<boolean> {
-  if ((await new FolderContents(home).recorded()).length > 0) return false;
   for (const algorithm of await namesIn(join(home, "_layout", "blobs"))) {
     if ((await namesIn(join(home, "_layout", "blobs", algorithm))).length > 0) return false;
   }

@@ -42,6 +42,7 @@ export async function collectGarbage(
       findings.push(stopped(name, error));
     }
   }
+  if (!dryRun) await backing.forgetGone?.(call);
   const bytes = repositories.reduce((sum, collected) => sum + collected.bytes, uploads.bytes);
   return { dryRun, repositories, uploads, bytes, findings };
 }
@@ -96,7 +97,6 @@ class Collection {
     call: Call,
   ): Promise<boolean> {
     if (!this.#dryRun) return await this.#backing.discard(repository, call);
-    if ((await contents.recorded()).length > 0) return false;
     return (await contents.named(call)).every(({ digest }) => gone.has(digest));
   }
 

@@ -15,7 +15,8 @@ export function collectEvery(
     try {
       const { bytes, findings } = await collect(options, quietCall(ended.signal));
       if (bytes > 0) say(`gc freed ${formatBytes(bytes)}`);
-      for (const { message } of findings) say(`gc: ${message}`);
+      // A note is for who asked: by the clock it would be told for ever.
+      for (const { message, severity } of findings) if (severity !== "note") say(`gc: ${message}`);
     } catch (error) {
       if (!isAbort(error)) say(`gc failed: ${messageOf(error)}`);
     }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Call, type Listening, ResourceStack } from "../base/index.ts";
+import { type Call, type Finding, type Listening, ResourceStack } from "../base/index.ts";
 import { type Mirror, type MirrorOptions, openMirror } from "../mirror/index.ts";
 import {
   type Backing,
@@ -11,6 +11,7 @@ import {
   registryHandler,
   serveControl,
 } from "../registry/index.ts";
+import { freshFolder } from "./fresh-folder.ts";
 import { registryFront } from "./front.ts";
 import { collectEvery } from "./gc-every.ts";
 import { Health } from "./health.ts";
@@ -53,6 +54,7 @@ export async function startRegistry(options: StartOptions, call: Call): Promise<
   try {
     for (const warning of startWarnings(options)) options.say?.(warning);
     const logins = await openLogins(options, held);
+    const folder = options.dir === undefined ? undefined : held.keep(await freshFolder(options.dir));
     const backing = held.keep(options.dir === undefined ? memoryBacking() : await folderBacking(options.dir));
     const registry = held.keep(await registryOver(backing, options, held));
     if (options.dir !== undefined) held.keep(await serveControl(options.dir, registry.collect, options.say));
@@ -81,6 +83,7 @@ export async function startRegistry(options: StartOptions, call: Call): Promise<
       accessLog,
     });
     const server = held.keep(await serveFront(front, options));
+    folder?.used();
     return {
       url: server.url,
       host: server.host,
@@ -111,10 +114,23 @@ async function registryOver(
     get uploads() {
       return registry.uploads;
     },
-    collect: (how, call) => registry.collect(how, call),
+    collect: async (how, call) => {
+      const report = await registry.collect(how, call);
+      return { ...report, findings: [...report.findings, leftToItself(mirror)] };
+    },
     handle: (request) => mirror.handle(request, registry.handle),
     figures: mirror.figures,
     [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose](),
+  };
+}
+
+function leftToItself({ local: { origin } }: Mirror): Finding {
+  return {
+    code: "gc-mirror",
+    severity: "note",
+    subject: origin,
+    message: `nothing is collected in ${origin} while a mirror serves it: it keeps what its upstreams gave`,
+    fix: ["bound what it keeps with imgvol registry serve --mirror-size"],
   };
 }
 

@@ -38,6 +38,11 @@ const mistakes: readonly [args: string[], said: RegExp][] = [
     ["login", "localhost:1", "-u", "me", "--password", "X"],
     /^error: unknown option '--password'\nhint: did you mean --password-stdin\?\n$/,
   ],
+  [
+    ["login", "https://me:secret@registry.example:5000/", "-u", "me", "--password-stdin"],
+    /^error: a registry is named by its host alone, without https:\/\/\nhint: write registry.example:5000\n$/,
+  ],
+  [["logout", "http://localhost:5001"], /^error: .* without http:\/\/\nhint: write localhost:5001\n$/],
   [["version", "--jsno"], /^error: unknown option '--jsno'\nhint: did you mean --json\?/],
   [["nothing-like-it"], /^error: unknown command 'nothing-like-it'\nhint: imgvol --help lists the verbs/],
   [["nothing-like-it", "--help"], /^error: unknown command 'nothing-like-it'\nhint: /],

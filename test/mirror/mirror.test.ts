@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { collect, fromBytes, request } from "../../src/base/index.ts";
 import { TagLists } from "../../src/mirror/tag-lists.ts";
 import { type Descriptor, MediaType, type Store } from "../../src/oci/index.ts";
+import { collectFolder } from "../../src/registry/index.ts";
 import { codeOf, gather, layerOf, putImage, someBytes } from "../contract/store.ts";
 import { peer, reply } from "../remote/peer.ts";
 import { call, folder, type Watched, watched } from "./watched.ts";
@@ -166,6 +167,46 @@ test("an upstream that is down: what is here is served, with a warning; after a 
   await using plain = await watched({ dir: at.dir });
   const name = `${upstream.host.replace(":", "_")}/team/app`;
   assert.equal((await plain.open(name).resolve("v1", call)).digest, d.digest);
+});
+
+test("what an upstream that is down cannot give is told once, until it gives something again", async () => {
+  let down = true;
+  await using upstream = await peer((_seen, response) => reply(response, down ? 503 : 404));
+  await using mirror = await watched({ mirror: { upstreams: [upstream.host] } });
+  const name = `${upstream.host.replace(":", "_")}/team/app`;
+  const told = (): string[] => mirror.said.filter((line) => line.includes("cannot be given"));
+  for (const what of ["manifests/v1", "manifests/v1", `blobs/sha256:${"0".repeat(64)}`]) {
+    assert.equal((await ask(mirror, `/v2/team/app/${what}`)).status, 502);
+  }
+  assert.deepEqual(
+    told().map((line) => line.split(" cannot")[0]),
+    [`${name}:v1`, `${name}@sha256:${"0".repeat(64)}`],
+  );
+  assert.match(told()[0] ?? "", /: .*503/);
+  down = false;
+  assert.equal((await ask(mirror, "/v2/team/app/manifests/v1")).status, 404);
+  down = true;
+  assert.equal((await ask(mirror, "/v2/team/app/manifests/v1")).status, 502);
+  assert.equal(told().length, 3);
+});
+
+test("what lies in a mirror's folder and is no upstream's is named at its start; gc says that it leaves all alone", async () => {
+  await using at = await folder();
+  {
+    await using before = await watched({ dir: at.dir });
+    await pushed(before, "team/app", "v1");
+    await pushed(before, "tools", "v1", 2);
+  }
+  await using upstream = await watched();
+  await using mirror = await watched({ dir: at.dir, mirror: { upstreams: [upstream.host] } });
+  const [warning = "", ...more] = mirror.said;
+  assert.deepEqual(more, []);
+  assert.match(warning, /^warning: .* 2 repositories of .* cannot be pulled meanwhile \(team\/app, tools\)$/);
+  const { bytes, findings } = await collectFolder(at.dir, { grace: 0 }, call);
+  assert.deepEqual(
+    [bytes, findings.map(({ code, severity }) => [code, severity])],
+    [0, [["gc-mirror", "note"]]],
+  );
 });
 
 test("the tags of an upstream that is down: all that it had, after a restart too; else what is here, and it says so", async () => {

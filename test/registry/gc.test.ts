@@ -174,7 +174,7 @@ const STATES: readonly State[] = [
     what: "of a repository with nothing that is needed nothing stays",
     options: { untagged: true, grace: 0 },
     make: async (registry) => [await image(registry, "by digest"), ...of("by digest")],
-    report: { manifests: 1, blobs: 2, removed: false },
+    report: { manifests: 1, blobs: 2, removed: true },
   },
 ];
 
@@ -236,21 +236,33 @@ test("gc --untagged: an index that comes after its manifest was collected is ref
   const child = await image(registry, "by digest");
   const body = indexOf([child, 1]);
   const send = { headers: { "content-type": MediaType.index }, body };
-  await registry.collect({ grace: 0, untagged: true }, quietCall());
-  assert.deepEqual(await lying(registry.root), []);
+  const emptied = await registry.collect({ grace: 0, untagged: true }, quietCall());
+  assert.deepEqual(
+    emptied.repositories.map(({ name, removed }) => [name, removed]),
+    [["a", true]],
+  );
+  assert.deepEqual(JSON.parse((await exchange(registry, "GET", "/v2/_catalog")).body.toString()), {
+    repositories: [],
+  });
   const refused = await exchange(registry, "PUT", "/v2/a/manifests/v1", send);
   assert.deepEqual([refused.status, refused.errors], [400, ["MANIFEST_BLOB_UNKNOWN"]]);
   await image(registry, "by digest");
   assert.equal((await exchange(registry, "PUT", "/v2/a/manifests/v1", send)).status, 201);
   await exchange(registry, "DELETE", `/v2/a/manifests/${child}`);
   assert.equal((await exchange(registry, "PUT", "/v2/a/manifests/v2", send)).status, 201);
-  // The sign of what was collected does not stay for ever, nor does the repository for its sake.
+  // The sign of what was collected does not stay for ever, and no repository for its sake.
   for (const tag of ["v1", "v2"]) await exchange(registry, "DELETE", `/v2/a/manifests/${tag}`);
   await registry.collect({ grace: 0, untagged: true }, quietCall());
-  assert.deepEqual(await lying(registry.root), []);
+  assert.deepEqual(
+    (await readdir(registry.root)).sort(),
+    ["_lock", "_uploads", "a"],
+    "its sign is there, but no repository",
+  );
+  assert.equal((await exchange(registry, "GET", "/v2/a/tags/list")).status, 404);
   t.mock.timers.enable({ apis: ["Date"], now: Date.now() + 25 * 3_600_000 });
-  const { repositories } = await registry.collect({ grace: 0, untagged: true }, quietCall());
-  assert.deepEqual([repositories.length, repositories[0]?.removed], [1, true]);
+  await registry.collect({ grace: 0, untagged: true, dryRun: true }, quietCall());
+  assert.equal((await readdir(registry.root)).length, 3);
+  await registry.collect({ grace: 0, untagged: true }, quietCall());
   assert.deepEqual((await readdir(registry.root)).sort(), ["_lock", "_uploads"]);
 });
 
