@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { type Call, type Environment, errno, messageOf } from "../base/index.ts";
+import { type Call, type Environment, errno, messageOf, shellWord } from "../base/index.ts";
 import { isObject, StoreError } from "../oci/index.ts";
 import type { Credentials } from "./credentials.ts";
 
@@ -8,8 +8,10 @@ export interface HelperRequest {
   /** The helper's name, without `docker-credential-`. */
   readonly name: string;
   readonly verb: "get" | "store" | "erase";
-  /** For `get` and `erase` the server's name, for `store` the JSON of what is to be kept. */
-  readonly input: string;
+  /** Whose credentials: the server's name. */
+  readonly server: string;
+  /** For `store` the JSON of what is to be kept. Default: the server's name. */
+  readonly input?: string;
   readonly env: Environment;
   /** In milliseconds. Default 2 min. */
   readonly timeout?: number | undefined;
@@ -33,27 +35,28 @@ export function helperProgram(name: string): string {
  */
 export async function askHelper(request: HelperRequest, call: Call): Promise<Credentials | undefined> {
   const program = helperProgram(request.name);
-  if (!NAME.test(request.name)) throw failed(program, "that is not a helper's name");
-  const { code, output } = await run(program, request, call);
+  const failed: Failed = (why) => helperFailed(program, request.server, why);
+  if (!NAME.test(request.name)) throw failed("that is not a helper's name");
+  const { code, output } = await run(program, request, failed, call);
   if (code !== 0) {
     if (NOT_FOUND.test(output)) return undefined;
     // Its output is not repeated: it may hold what it keeps.
-    throw failed(program, `\`${request.verb}\` ended with ${code ?? "a signal"}`);
+    throw failed(`\`${request.verb}\` ended with ${code ?? "a signal"}`);
   }
-  return request.verb === "get" ? parse(program, output) : undefined;
+  return request.verb === "get" ? parse(program, output, failed) : undefined;
 }
 
-function parse(program: string, output: string): Credentials | undefined {
+function parse(program: string, output: string, failed: Failed): Credentials | undefined {
   let answer: unknown;
   try {
     answer = JSON.parse(output);
   } catch {
     // Not repeated: it may hold the secret.
   }
-  if (!isObject(answer)) throw failed(program, "`get` did not answer in JSON");
+  if (!isObject(answer)) throw failed("`get` did not answer in JSON");
   const { Username: username, Secret: secret } = answer;
   if (typeof username !== "string" || typeof secret !== "string") {
-    throw failed(program, "`get` answered without a Username or a Secret");
+    throw failed("`get` answered without a Username or a Secret");
   }
   if (secret === "") return undefined;
   if (username === "<token>") return { kind: "identity-token", token: secret, from: program };
@@ -62,7 +65,8 @@ function parse(program: string, output: string): Credentials | undefined {
 
 function run(
   program: string,
-  { verb, input, env, timeout = TIMEOUT }: HelperRequest,
+  { verb, server, input = server, env, timeout = TIMEOUT }: HelperRequest,
+  failed: Failed,
   { signal }: Call,
 ): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve, reject) => {
@@ -76,16 +80,16 @@ function run(
     };
     const cancel = (): void => give(signal.reason);
     const timer = setTimeout(
-      () => give(failed(program, `\`${verb}\` did not end within ${timeout / 1000} s`)),
+      () => give(failed(`\`${verb}\` did not end within ${timeout / 1000} s`)),
       timeout,
     );
     signal.addEventListener("abort", cancel, { once: true });
     let output = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       output += text;
-      if (output.length > OUTPUT_LIMIT) give(failed(program, `\`${verb}\` answered with more than 1 MiB`));
+      if (output.length > OUTPUT_LIMIT) give(failed(`\`${verb}\` answered with more than 1 MiB`));
     });
-    child.once("error", (error) => give(failed(program, whyNot(error))));
+    child.once("error", (error) => give(failed(whyNot(error))));
     child.once("close", (code) => {
       clearTimeout(timer);
       signal.removeEventListener("abort", cancel);
@@ -110,8 +114,11 @@ function whyNot(error: unknown): string {
   return "it may not be run, or a folder of PATH may not be looked into";
 }
 
-function failed(program: string, why: string): StoreError {
+/** Says why a helper was of no use. */
+type Failed = (why: string) => StoreError;
+
+function helperFailed(program: string, server: string, why: string): StoreError {
   return new StoreError("helper-failed", `the credential helper ${program} failed: ${why}`, {
-    hint: `the credsStore or credHelpers of docker's config.json name it: install it, or take it out there; \`echo REGISTRY | ${program} get\` shows what it says`,
+    hint: `the credsStore or credHelpers of docker's config.json name it: install it, or take it out there; \`echo ${shellWord(server)} | ${program} get\` shows what it says`,
   });
 }

@@ -49,8 +49,9 @@ export async function keepCredentials(
     Username: identity === undefined ? user.username : "<token>",
     Secret: identity ?? user.password,
   };
-  const input = JSON.stringify({ ServerURL: serverOf(key), ...secret });
-  await askHelper({ name: helper, verb: "store", input, env }, call);
+  const server = serverOf(key);
+  const input = JSON.stringify({ ServerURL: server, ...secret });
+  await askHelper({ name: helper, verb: "store", server, input, env }, call);
   // What lay in the file before the helper was set up is not to outlive the password.
   await forget(file, keys, call);
   return { in: helperProgram(helper), unencrypted: false };

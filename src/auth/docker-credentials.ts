@@ -52,7 +52,7 @@ async function byHelper(
 ): Promise<Credentials | undefined> {
   const helper = helperFor(config, key);
   if (helper === undefined) return undefined;
-  return askHelper({ name: helper, verb: "get", input: serverOf(key), env, timeout: helperTimeout }, call);
+  return askHelper({ name: helper, verb: "get", server: serverOf(key), env, timeout: helperTimeout }, call);
 }
 
 /** @throws StoreError `credentials-unreadable` */

@@ -63,8 +63,8 @@ async function erase(
   from: Set<string>,
   call: Call,
 ): Promise<void> {
-  const input = serverOf(key);
-  if ((await askHelper({ name, verb: "get", input, env }, call)) === undefined) return;
-  await askHelper({ name, verb: "erase", input, env }, call);
+  const server = serverOf(key);
+  if ((await askHelper({ name, verb: "get", server, env }, call)) === undefined) return;
+  await askHelper({ name, verb: "erase", server, env }, call);
   from.add(helperProgram(name));
 }

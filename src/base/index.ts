@@ -35,7 +35,7 @@ export { ResourceStack } from "./resource-stack.ts";
 export { hostName, isLoopback } from "./same-origin.ts";
 export { type Listening, type Serving, serve } from "./serve.ts";
 export type { ServeOptions } from "./serve-options.ts";
-export { formatBytes, formatCount, printable, printableTo, shellWord } from "./text.ts";
+export { formatBytes, formatCount, printable, printableTo, shellWord, withoutUserinfo } from "./text.ts";
 export { answeredInPlain, answeredInTls, type TlsProblem, tlsProblem } from "./tls-failure.ts";
 export { readTls, type TlsFiles, type TlsPair } from "./tls-files.ts";
 export { Turns } from "./turns.ts";

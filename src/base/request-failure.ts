@@ -1,7 +1,9 @@
 import { BaseError, errno, ImgvolError, isAbort, messageOf } from "./errors.ts";
 import { tlsFailed } from "./tls-failure.ts";
 
-const TLS_CODE = /^(?:ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_MISMATCH|EPROTO)/;
+/** Node.js's codes, and OpenSSL's for a certificate (https://nodejs.org/api/tls.html#x509-certificate-error-codes). */
+const TLS_CODE =
+  /^(?:ERR_TLS_|ERR_SSL_|CERT_|CRL_|ERROR_IN_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_|HOSTNAME_MISMATCH|EPROTO)/;
 
 /**
  * Turns what went wrong on a connection into a coded error that names the host and port. Errors that are coded already, and

@@ -17,6 +17,14 @@ export function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
+/**
+ * What a user typed where a registry, a reference or a URL belongs, without the user and password that may be before its `@`:
+ * for messages. A digest's `@` stays.
+ */
+export function withoutUserinfo(text: string): string {
+  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@(?!(?:sha\d+|md5|blake\w+)(?::[0-9a-z]*)?$)/is, "$1***@");
+}
+
 /** `1 entry`, `2 entries`. */
 export function formatCount(n: number, one: string, many: string): string {
   return `${n} ${n === 1 ? one : many}`;

@@ -6,6 +6,7 @@ export type TlsProblem =
   | "expired"
   | "not-yet-valid"
   | "wrong-name"
+  | "wrong-purpose"
   | "client-certificate-wanted"
   | "client-certificate-refused";
 
@@ -20,6 +21,7 @@ const PROBLEMS: readonly (readonly [RegExp, TlsProblem])[] = [
   [/^CERT_HAS_EXPIRED$/, "expired"],
   [/^CERT_NOT_YET_VALID$/, "not-yet-valid"],
   [/^(?:ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH)$/, "wrong-name"],
+  [/^INVALID_PURPOSE$/, "wrong-purpose"],
   [/^ERR_SSL_.*ALERT_CERTIFICATE_REQUIRED$/, "client-certificate-wanted"],
   // TLS 1.2 has no alert of its own for it.
   [/^ERR_SSL_.*ALERT_HANDSHAKE_FAILURE$/, "client-certificate-wanted"],
@@ -37,6 +39,10 @@ const TELL: Readonly<Record<TlsProblem, readonly [message: string, hint: string]
   expired: ["its certificate has expired", "it has to be renewed there; is this machine's clock right?"],
   "not-yet-valid": ["its certificate is not valid yet", "is this machine's clock right?"],
   "wrong-name": ["its certificate is for another host", "use a name that the certificate has"],
+  "wrong-purpose": [
+    "its certificate is not one for servers",
+    "it has to be issued anew, with serverAuth as its extended key usage",
+  ],
   "client-certificate-wanted": [
     "it wants a client certificate, or no TLS that we speak",
     "a certificate and its key have to be configured for this host",

@@ -1,7 +1,14 @@
-import { ImgvolError } from "../base/index.ts";
+import { hostName, ImgvolError, withoutUserinfo } from "../base/index.ts";
 
 /** For commander: a list by repeating the flag (`-v A -v B`), so that the words after it stay arguments. */
 export const repeated = (word: string, before: readonly string[] = []): string[] => [...before, word];
+
+/** `host` or `host:port`, with `http://` before it or without. @throws ImgvolError `flag-invalid` */
+export function parsePlainHost(text: string, flag: string): string {
+  const host = text.replace(/^http:\/\//, "").replace(/\/$/, "");
+  if (hostName(host) !== undefined) return host;
+  throw flagInvalid(flag, text, "a registry, for example registry.example:5000");
+}
 
 /** What was given: without what is undefined, for which the called has its defaults. */
 export function given<T extends object>(options: T): { [K in keyof T]?: NonNullable<T[K]> } {
@@ -91,7 +98,7 @@ export function parseHttpUrl(text: string, flag: string): string {
 
 /** A flag, or a variable, with a value that it cannot have. */
 export function flagInvalid(flag: string, text: string, wanted: string): ImgvolError {
-  return new ImgvolError("flag-invalid", `${flag}: not ${wanted}: ${JSON.stringify(text)}`, {
+  return new ImgvolError("flag-invalid", `${flag}: not ${wanted}: ${JSON.stringify(withoutUserinfo(text))}`, {
     wrongUse: true,
   });
 }

@@ -15,7 +15,7 @@ import {
 } from "../oci/index.ts";
 import type { RemoteOptions } from "../remote/index.ts";
 import { wantedIn } from "../store/index.ts";
-import { repeated } from "./flag-values.ts";
+import { parsePlainHost, repeated } from "./flag-values.ts";
 import type { Io } from "./io.ts";
 import { version } from "./version-number.ts";
 
@@ -51,7 +51,7 @@ export function remoteOptions(flags: RemoteFlags, io?: Io): RemoteOptions {
   return {
     credentials: dockerCredentials(),
     hosts: configuredHosts(),
-    plainHttp: flags.plainHttp ?? [],
+    plainHttp: (flags.plainHttp ?? []).map((host) => parsePlainHost(host, "--plain-http")),
     ...(io === undefined ? {} : { tell: (finding: Finding) => io.tell([finding]) }),
     userAgent: `imgvol/${version()}`,
   };

@@ -1,4 +1,4 @@
-import { ImgvolError } from "../base/index.ts";
+import { ImgvolError, withoutUserinfo } from "../base/index.ts";
 import { findPreset, type Preset, parsePresetRequest } from "../preset/index.ts";
 
 /** A volume as the user wrote it. */
@@ -86,5 +86,8 @@ function modeRefused(mode: string): string {
 }
 
 function invalid(text: string, hint: string): ImgvolError {
-  return new ImgvolError("volume-invalid", `not a volume: ${JSON.stringify(text)}`, { hint, wrongUse: true });
+  return new ImgvolError("volume-invalid", `not a volume: ${JSON.stringify(withoutUserinfo(text))}`, {
+    hint,
+    wrongUse: true,
+  });
 }

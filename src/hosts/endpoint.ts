@@ -1,4 +1,4 @@
-import { hostName, isLoopback, type OriginOptions } from "../base/index.ts";
+import { hostName, isLoopback, type OriginOptions, withoutUserinfo } from "../base/index.ts";
 import { OciError } from "../oci/index.ts";
 
 /** What an endpoint is trusted to do: give content by its digest, say what a tag names, take pushes. */
@@ -46,10 +46,19 @@ export function defaultEndpoint(registry: string, plainHttp: boolean): Endpoint 
       return { registry, api, can: EVERYTHING, headers: {}, mirrorOf: undefined, own: undefined };
     }
   }
-  throw new OciError("reference-invalid", `not a registry: ${JSON.stringify(registry)}`, {
-    hint: "write host or host:port",
+  const shown = withoutUserinfo(registry);
+  throw new OciError("reference-invalid", `not a registry: ${JSON.stringify(shown)}`, {
+    hint:
+      shown === registry
+        ? "write host or host:port"
+        : "write host or host:port; who you are, `imgvol login` keeps",
     wrongUse: true,
   });
+}
+
+/** @throws OciError `reference-invalid` where it is not `host` or `host:port`; a password in it is not repeated */
+export function checkRegistry(registry: string): void {
+  defaultEndpoint(registry, false);
 }
 
 /** Whether a registry speaks plain HTTP without being told to by a file: by a flag, or as it is on this machine. */

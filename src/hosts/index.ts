@@ -1,4 +1,5 @@
 export {
+  checkRegistry,
   defaultEndpoint,
   type Endpoint,
   type HostCapability,

@@ -1,5 +1,5 @@
 import { Refusal } from "../auth/index.ts";
-import { type Call, hostName, ImgvolError, isAbort, messageOf } from "../base/index.ts";
+import { type Call, hostName, ImgvolError, isAbort, messageOf, withoutUserinfo } from "../base/index.ts";
 import { withoutMirrors } from "../hosts/index.ts";
 import { isRepository, type Store, StoreError } from "../oci/index.ts";
 import { RegistryError } from "../registry/index.ts";
@@ -26,10 +26,14 @@ export function upstreamsOf(texts: readonly string[], remote: RemoteOptions): re
       .replace(/[^a-z0-9.-]+/g, "_")
       .replace(/^_+|_+$/g, "");
     if (hostName(registry) === undefined || !isRepository(folder)) {
-      throw new RegistryError("upstream-invalid", `not a registry to mirror: ${JSON.stringify(text)}`, {
-        hint: "write host or host:port, such as docker.io",
-        wrongUse: true,
-      });
+      throw new RegistryError(
+        "upstream-invalid",
+        `not a registry to mirror: ${JSON.stringify(withoutUserinfo(text))}`,
+        {
+          hint: "write host or host:port, such as docker.io; who you are there, `imgvol login` keeps",
+          wrongUse: true,
+        },
+      );
     }
     return { registry, folder, plain: scheme === "http" };
   });

@@ -35,6 +35,7 @@ export {
   repositoryOf,
   wantedOf,
 } from "./reference.ts";
+export { TAG_RULE } from "./reference-refusal.ts";
 export { asReferrer, fallbackTag, isOfType } from "./referrer.ts";
 export type {
   BlobMount,

@@ -1,5 +1,11 @@
 import { type Digest, isDigest } from "./digest.ts";
-import { OciError } from "./errors.ts";
+import {
+  invalidReference,
+  REPOSITORY_LIMIT,
+  refuseForeign,
+  refuseRepository,
+  refuseTag,
+} from "./reference-refusal.ts";
 
 interface Named {
   readonly tag?: string;
@@ -43,7 +49,7 @@ export function isTag(text: string): boolean {
 
 /** Whether `text` can be a repository's name inside a registry. */
 export function isRepository(text: string): boolean {
-  return text.length <= 255 && IS_REPOSITORY.test(text);
+  return text.length <= REPOSITORY_LIMIT && IS_REPOSITORY.test(text);
 }
 
 /**
@@ -57,28 +63,30 @@ export function parseReference(text: string): Reference {
   if (scheme === undefined) return parseRemote(text);
   const { name, ...named } = split(text.slice(scheme.length + 1), text);
   const path = named.tag === undefined && name.endsWith(":") ? name.slice(0, -1) : name;
-  if (path === "" || path.includes("\0")) throw invalid(text, `${scheme}: needs a path`);
+  if (path === "" || path.includes("\0")) throw invalidReference(text, `${scheme}: needs a path`);
   return { scheme: scheme === "oci" ? "oci" : "oci-archive", path, ...named };
 }
 
 function parseRemote(text: string): RemoteReference {
-  if (text === "") throw invalid(text, "it is empty");
+  if (text === "") throw invalidReference(text, "it is empty");
   if (/^(?:\.{0,2}\/|\.{1,2}$)/.test(text)) {
-    throw invalid(text, "a folder's path needs oci: before it", `did you mean oci:${text}?`);
+    throw invalidReference(text, "a folder's path needs oci: before it", `did you mean oci:${text}?`);
   }
-  if (registryAlone(text)) throw invalid(text, `the repository is missing: ${text}/NAME`);
+  refuseForeign(text);
+  if (registryAlone(text)) throw invalidReference(text, `the repository is missing: ${text}/NAME`);
   const { name, ...named } = split(text, text);
   // `app:$VERSION` where nobody set VERSION: "latest" would be the wrong image, overwritten.
   if (name.endsWith(":") && named.tag === undefined) {
-    throw invalid(text, "the tag after the colon is missing", "write a tag, or leave the colon out");
+    throw invalidReference(text, "the tag after the colon is missing", "write a tag, or leave the colon out");
   }
   const { registry, repository } = expand(name);
-  if (/^[a-z-]+:\/\//.test(text)) throw invalid(text, "a reference has no scheme like https://");
-  if (!IS_REGISTRY.test(registry)) throw invalid(text, `${JSON.stringify(registry)} is not a registry`);
-  if (!isRepository(repository)) {
-    const upper = /[A-Z]/.test(repository) ? " (repositories are lower case)" : "";
-    throw invalid(text, `${JSON.stringify(repository)} is not a repository's name${upper}`);
+  if (!IS_REGISTRY.test(registry)) {
+    // `app:feature/x`: what would be a registry's port begins a tag that cannot be.
+    const tag = /^[^:.]+:(?![0-9]+\/)(.+)$/s.exec(name)?.[1];
+    if (tag !== undefined && IS_REPOSITORY.test(name.slice(0, -tag.length - 1))) refuseTag(text, tag);
+    throw invalidReference(text, `${JSON.stringify(registry)} is not a registry`);
   }
+  if (!isRepository(repository)) refuseRepository(text, repository);
   return { scheme: "remote", name, ...named };
 }
 
@@ -93,7 +101,7 @@ function split(rest: string, text: string): { name: string } & Named {
   let digest: Digest | undefined;
   const pinned = DIGEST_AT_END.exec(name);
   if (pinned?.[1] !== undefined) {
-    if (!isDigest(pinned[2])) throw invalid(text, `${pinned[2]} is not a sha256 or sha512 digest`);
+    if (!isDigest(pinned[2])) throw invalidReference(text, `${pinned[2]} is not a sha256 or sha512 digest`);
     name = pinned[1];
     digest = pinned[2];
   }
@@ -146,15 +154,4 @@ export function formatReference(r: Reference): string {
 /** The same image, named by `digest`; its tag stays, for people. */
 export function pinned(r: Reference, digest: Digest): Reference {
   return { ...r, digest };
-}
-
-function invalid(
-  text: string,
-  why: string,
-  hint = "write registry/repository:tag, or oci:FOLDER:tag",
-): OciError {
-  return new OciError("reference-invalid", `not a reference: ${JSON.stringify(text)}: ${why}`, {
-    hint,
-    wrongUse: true,
-  });
 }

@@ -8,6 +8,7 @@ import {
   OciError,
   type Store,
   StoreError,
+  TAG_RULE,
 } from "../oci/index.ts";
 import type { Incoming, Medium } from "./medium.ts";
 
@@ -172,7 +173,7 @@ function checkDescriptor(d: Descriptor, origin: string): Descriptor {
 function checkTag(name: string): void {
   if (isTag(name)) return;
   throw new OciError("reference-invalid", `not a tag: ${JSON.stringify(name)}`, {
-    hint: "a tag has up to 128 letters, digits, _, . and -, and does not begin with . or -",
+    hint: TAG_RULE,
     wrongUse: true,
   });
 }

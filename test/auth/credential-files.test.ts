@@ -139,6 +139,7 @@ for (const [name, script, change, message] of helpers) {
       assert.equal(error.code, "helper-failed");
       assert.match(error.message, /docker-credential-vault/);
       assert.match(error.message, message);
+      assert.match(error.hint ?? "", /`echo r\.io \| docker-credential-vault get`/);
       assert.doesNotMatch(`${error.stack}${error.hint}${error.cause}`, /sekret/);
       return true;
     });

@@ -128,6 +128,7 @@ const failures: readonly [
 ][] = [
   ["unknown-authority", server, {}, (o) => o, /SSL_CERT_FILE/],
   ["expired", expired, { ca: [authority] }, (o) => o, /renewed/],
+  ["wrong-purpose", client, { ca: [authority] }, (o) => o, /serverAuth/],
   [
     "wrong-name",
     server,

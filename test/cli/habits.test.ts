@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { styleText } from "node:util";
 import { temporaryFolder } from "../../src/base/index.ts";
+import { parsePlainHost } from "../../src/cli/flag-values.ts";
 import { programFor } from "../../src/cli/program.ts";
 import { verbs } from "../../src/cli/verbs.ts";
 import { imgvol } from "./imgvol.ts";
@@ -73,6 +74,27 @@ const mistakes: readonly [args: string[], said: RegExp][] = [
   [["pack", "README.md", "-t", `oci:${TOO_LONG}:1`], /^error: n+.* is too long a name.*\nhint: /],
   [["pack", "README.md", "-t", `oci-archive:${TOO_LONG}:1`], /^error: n+ is too long a name.*\nhint: /],
   [["registry", "gc", "--dir", TOO_LONG], /^error: n+\/_lock is too long a name.*\nhint: /],
+  [
+    ["inspect", "u:hunter2@localhost:5001/x:1"],
+    /^error: not a reference: "\*\*\*@localhost:5001\/x:1".*\nhint: .*imgvol login/,
+  ],
+  [
+    ["inspect", "https://u:hunter2@localhost:5001/x:1"],
+    /^error: .*"https:\/\/\*\*\*@localhost:5001\/x:1".*\nhint: .*login/,
+  ],
+  [
+    ["login", "u:hunter2@localhost:5001", "-u", "a"],
+    /^error: not a registry: "\*\*\*@localhost:5001"\nhint: .*login/,
+  ],
+  [["logout", "u:hunter2@localhost:5001"], /^error: not a registry: "\*\*\*@localhost:5001"\nhint: /],
+  [
+    ["registry", "serve", "--mirror", "https://u:hunter2@reg.example"],
+    /^error: not a registry to mirror: "https:\/\/\*\*\*@reg\.example"\nhint: /,
+  ],
+  [
+    ["inspect", "a/b", "--plain-http", "https://u:hunter2@reg.example"],
+    /^error: --plain-http: not a registry.*: "https:\/\/\*\*\*@reg\.example"/,
+  ],
   [["version", "--color", "pink"], /^error: .*argument 'pink' is invalid/],
 ];
 
@@ -229,4 +251,14 @@ test("docs/cli.md is what the commands say", () => {
     encoding: "utf8",
   });
   assert.equal(run.status, 0, run.stderr);
+});
+
+test("a host of plain HTTP may be named by its URL", () => {
+  for (const text of [
+    "registry.example:5010",
+    "http://registry.example:5010",
+    "http://registry.example:5010/",
+  ]) {
+    assert.equal(parsePlainHost(text, "--plain-http"), "registry.example:5010");
+  }
 });

@@ -101,7 +101,41 @@ const almost: readonly [written: string, why: RegExp, hint: RegExp][] = [
   ],
   [`app:${PIN}`, /the tag after the colon is missing$/, /^write a tag, or leave the colon out$/],
   ["/abs/layout:1", /needs oci: before it$/, /^did you mean oci:\/abs\/layout:1\?$/],
+  ["localhost:5001/x:feature/foo", /"feature\/foo" is not a tag$/, /^a tag has up to 128 letters/],
+  ["app:feature/foo", /"feature\/foo" is not a tag$/, /^a tag has up to 128 letters/],
+  ["me/app:v1+build", /"v1\+build" is not a tag$/, /^a tag has up to 128 letters/],
+  ["app:v1+build", /"v1\+build" is not a tag$/, /^a tag has up to 128 letters/],
+  [`a/b:${"t".repeat(129)}`, /is not a tag \(it has 129 characters\)$/, /^a tag has up to 128 letters/],
+  [`ghcr.io/${"a".repeat(256)}`, /has at most 255 characters, and this one 256$/, /^write /],
+  ["ghcr.io:port/a", /"ghcr.io:port" is not a registry$/, /^write /],
+  [
+    "dir:foo",
+    /dir: is another tool's way/,
+    /^copy .* oci:FOLDER:TAG; Docker Hub's .* docker\.io\/library\/dir:foo$/,
+  ],
+  ["docker-archive:/a/b.tar", /docker-archive: is another tool's way/, /oci-archive:FILE:TAG$/],
+  ["docker-daemon:app:1", /docker-daemon: is another/, /^push it to a registry/],
+  ["containers-storage:app:1", /containers-storage: is another/, /`podman push`/],
+  ["ostree:app@/repo", /ostree: is another/, /skopeo$/],
+  ["sif:/a.sif", /sif: is another/, /skopeo$/],
+  ["tarball:/a.tar", /tarball: is another/, /imgvol pack -/],
+  ["docker://localhost:5001/x:1", /no scheme like docker:\/\/$/, /^leave it out: localhost:5001\/x:1$/],
+  ["https://ghcr.io/a/b", /no scheme like https:\/\/$/, /^leave it out: ghcr\.io\/a\/b$/],
+  [
+    "u:hunter2@localhost:5001/x:1",
+    /^not a reference: "\*\*\*@localhost:5001\/x:1": no user/,
+    /`imgvol login`/,
+  ],
+  ["https://u:hunter2@localhost:5001/x:1", /"https:\/\/\*\*\*@localhost:5001\/x:1"/, /`imgvol login`/],
+  ["u:hun/ter2@localhost:5001", /"\*\*\*@localhost:5001"/, /`imgvol login`/],
+  [`u:hunter2@localhost:5001/x${PIN}`, /"\*\*\*@localhost:5001\/x@sha256:/, /`imgvol login`/],
 ];
+
+test("what is an image of Docker Hub in other tools, too, stays one", () => {
+  for (const text of ["docker:24-dind", "docker.io/library/dir:foo", "me/dir:1", "dir", "sif"]) {
+    assert.equal(formatReference(parseReference(text)), text);
+  }
+});
 
 test("what was meant is said where it can be guessed", () => {
   for (const [text, why, hint] of almost) {
