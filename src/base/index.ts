@@ -18,6 +18,7 @@ export { makeFolder, syncFolder } from "./make-folder.ts";
 export { Network, type NetworkOptions, type OriginOptions, processNetwork } from "./network.ts";
 export { ICON, PALETTE, pageFile, pageHeaders } from "./page.ts";
 export {
+  isAway,
   isTemporary,
   isTemporaryFailure,
   Patience,

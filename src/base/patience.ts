@@ -5,14 +5,26 @@ import { BaseError, errno } from "./errors.ts";
 export interface RetryOptions {
   /** How often one thing is tried without getting any further. Default 5. */
   readonly attempts: number;
+  /** How often, where whoever was there before is away: about half a minute. Default 8, or `attempts` where that is given. */
+  readonly whileAway: number;
   /** The upper bound of the first pause, in milliseconds; doubled each time. Default 500. */
   readonly delay: number;
   /** The longest pause, in milliseconds, that a server may ask for with `Retry-After`. Default 2 minutes. */
   readonly longest: number;
 }
 
-const DEFAULTS: RetryOptions = { attempts: 5, delay: 500, longest: 120_000 };
+const DEFAULTS: RetryOptions = { attempts: 5, whileAway: 8, delay: 500, longest: 120_000 };
 const LONGEST_BACK_OFF = 10_000;
+
+/** What is known of a failure. */
+export interface Trouble {
+  /** How long the server asks to wait, in milliseconds: see {@link retryAfter}. */
+  readonly asked?: number | undefined;
+  /** Whether who was there before is away ({@link isAway}): it may be about to start again. */
+  readonly away?: boolean;
+  /** Is told of the wait before it begins. */
+  readonly onPause?: (pause: Pause) => void;
+}
 
 /** A wait that is about to begin. */
 export interface Pause {
@@ -25,8 +37,8 @@ export interface Pause {
 }
 
 /**
- * Counts failures without progress, and waits between them: exponentially longer, each time for a random part of that (full
- * jitter), so that clients which failed together do not come back together; and never shorter than a server asked for.
+ * Counts failures without progress, and waits between them: exponentially longer, by half of it at random, so that clients
+ * which failed together do not come back together; and never shorter than a server asked for.
  */
 export class Patience {
   readonly #options: RetryOptions;
@@ -34,7 +46,8 @@ export class Patience {
   #furthest = 0;
 
   constructor(options: Partial<RetryOptions> | undefined) {
-    this.#options = { ...DEFAULTS, ...options };
+    const whileAway = options?.attempts ?? DEFAULTS.whileAway;
+    this.#options = { ...DEFAULTS, whileAway, ...options };
   }
 
   /**
@@ -50,22 +63,16 @@ export class Patience {
   /**
    * Waits before the next try. @throws `error` itself where it was tried often enough, or the server asks for more patience
    * than we have; the abort, where the call is cancelled meanwhile
-   *
-   * @param asked what the server asks for: see {@link retryAfter}
-   * @param onPause is told of the wait before it begins
    */
-  async afterFailure(
-    error: unknown,
-    call: Call,
-    asked?: number,
-    onPause?: (pause: Pause) => void,
-  ): Promise<void> {
+  async afterFailure(error: unknown, call: Call, trouble: Trouble = {}): Promise<void> {
     call.signal.throwIfAborted();
-    const { attempts, delay, longest } = this.#options;
+    const { asked, away = false, onPause } = trouble;
+    const { delay, longest, whileAway } = this.#options;
+    const attempts = away ? whileAway : this.#options.attempts;
     this.#failures++;
     if (this.#failures >= attempts || (asked ?? 0) > longest) throw error;
     const most = Math.min(delay * 2 ** (this.#failures - 1), LONGEST_BACK_OFF);
-    const wait = (asked ?? 0) + Math.random() * most;
+    const wait = (asked ?? 0) + ((1 + Math.random()) * most) / 2;
     onPause?.({ wait, asked, left: attempts - this.#failures });
     await sleep(wait, undefined, { signal: call.signal });
   }
@@ -88,6 +95,15 @@ export function isTemporaryFailure(error: unknown): boolean {
   if (error.code === "timeout") return true;
   // A name that does not exist will not begin to in seconds.
   return error.code === "connection-failed" && errno(error.cause) !== "ENOTFOUND";
+}
+
+/** Of a gateway or a server that cannot be reached, or is about to start. */
+const AWAY: ReadonlySet<number> = new Set([502, 503, 504]);
+
+/** Whether a status, or a failure of the connection, is what is met while a server is started again. */
+export function isAway(failure: unknown): boolean {
+  if (typeof failure === "number") return AWAY.has(failure);
+  return failure instanceof BaseError && failure.code === "connection-failed" && isTemporaryFailure(failure);
 }
 
 /** `Retry-After` in milliseconds from now: seconds or a date (RFC 9110, section 10.2.3); undefined where there is none to be understood. */

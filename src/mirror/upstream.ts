@@ -46,6 +46,8 @@ export function upstreamsOf(texts: readonly string[], remote: RemoteOptions): re
   const { hosts } = remote;
   const options: RemoteOptions = {
     ...remote,
+    // Whoever asks a mirror may go on to another host: it does not wait for an upstream that is started again.
+    retry: { attempts: 5, ...remote.retry },
     ...(hosts === undefined ? {} : { hosts: withoutMirrors(hosts) }),
     plainHttp: [
       ...(remote.plainHttp ?? []),

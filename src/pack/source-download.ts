@@ -13,6 +13,7 @@ import {
   makeFolder,
   type Network,
   Patience,
+  type Pause,
   printable,
   type Response,
   requestFollowing,
@@ -113,10 +114,11 @@ async function retried<T>(origin: Origin, call: Call, read: (response: Response)
     } catch (error) {
       const busy = error instanceof Busy ? error : undefined;
       if (busy === undefined && !isTemporaryFailure(error)) throw error;
-      await patience.afterFailure(error, call, busy?.retryAfter, ({ wait, asked }) => {
+      const onPause = ({ wait, asked }: Pause): void => {
         if (asked === undefined || wait < 2_000) return;
         call.progress?.say(`${origin.url.host} asks to wait ${Math.ceil(wait / 1000)} s`);
-      });
+      };
+      await patience.afterFailure(error, call, { asked: busy?.retryAfter, onPause });
     }
   }
 }

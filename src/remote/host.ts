@@ -8,6 +8,7 @@ import {
   hostName,
   isLoopback,
   isPrivateAddress,
+  isTemporary,
   type Network,
   processNetwork,
   type Response,
@@ -53,6 +54,7 @@ export class RemoteHost {
   readonly #warnings: RegistryWarnings | undefined;
   #peer: string | undefined;
   #met = false;
+  #served = false;
 
   constructor(endpoint: Endpoint, options: RemoteOptions) {
     const { registry, own } = endpoint;
@@ -77,6 +79,11 @@ export class RemoteHost {
   /** Whether it has ever answered in HTTP. */
   get met(): boolean {
     return this.#met;
+  }
+
+  /** Whether it has ever given an answer that was no trouble of its own: it was there, and may be back soon. */
+  get served(): boolean {
+    return this.#served;
   }
 
   /**
@@ -153,6 +160,7 @@ export class RemoteHost {
     };
     const response = await (isStream(ask.body) ? request : requestFollowing)(asked, call);
     this.#met = true;
+    this.#served ||= !isTemporary(response.status);
     if (response.url.origin === this.url.origin) {
       this.#peer = response.peer;
       this.#warnings?.heard(response.headers);

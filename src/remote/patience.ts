@@ -1,5 +1,5 @@
 import { Refusal } from "../auth/index.ts";
-import { type Call, isTemporaryFailure, Patience, type Pause } from "../base/index.ts";
+import { type Call, isAway, isTemporaryFailure, Patience, type Pause } from "../base/index.ts";
 import type { RemoteOptions } from "./options.ts";
 
 /** Shorter waits are not worth a sentence. */
@@ -9,6 +9,8 @@ const WORTH_TELLING = 2_000;
 export interface Patient {
   readonly registry: string;
   readonly options: RemoteOptions;
+  /** Whether it has answered well before. */
+  readonly served: boolean;
 }
 
 /** Patience with a registry: it knows which failures may be over in a while, and says what we wait for. */
@@ -35,7 +37,9 @@ export class HostPatience {
     call.signal.throwIfAborted();
     if (!transient) throw error;
     const asked = error instanceof Refusal ? error.retryAfter : undefined;
-    await this.#patience.afterFailure(error, call, asked, (pause) => this.#tell(pause, error, call));
+    const away = this.#host.served && isAway(error instanceof Refusal ? error.status : error);
+    const onPause = (pause: Pause): void => this.#tell(pause, error, call);
+    await this.#patience.afterFailure(error, call, { asked, away, onPause });
   }
 
   #tell(pause: Pause, error: unknown, call: Call): void {

@@ -29,6 +29,7 @@ export async function* readRemote(
   // The next byte to get. Where none is left, whether the content is there is still to be told.
   let next = Math.max(0, Math.min(from, d.size - 1));
   let fetchedAgain = 0;
+  let endedAt: number | undefined;
   for (;;) {
     try {
       const { response, start } = await openAt(at, d, next, patience, call);
@@ -51,7 +52,9 @@ export async function* readRemote(
     } catch (error) {
       // What is wrong with an answer after its last byte is no matter.
       if (next >= d.size && next > from) return;
-      const transient = error instanceof EndsShort || isTransient(error);
+      // Ended early twice at one place, that is what the registry has.
+      const transient = error instanceof EndsShort ? endedAt !== next : isTransient(error);
+      if (error instanceof EndsShort) endedAt = next;
       await patience.afterFailure(error, call, transient).catch((last: unknown) => {
         throw asUnreachable(last, at.host);
       });

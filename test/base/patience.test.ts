@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   BaseError,
+  isAway,
   isTemporary,
   isTemporaryFailure,
   Patience,
@@ -37,11 +38,28 @@ test("failures are counted since the work was further than ever before", async (
   assert.equal(await borne(circling, (n) => circling.reached(n % 11)), 3);
 });
 
+test("who was there before is waited for longer, unless it is said how often", async () => {
+  const away = async (patience: Patience): Promise<number> => {
+    for (let n = 0; ; n++) {
+      if (
+        await patience.afterFailure(trouble, call, { away: true }).then(
+          () => false,
+          () => true,
+        )
+      )
+        return n;
+    }
+  };
+  assert.equal(await away(new Patience({ delay: 1 })), 7);
+  assert.equal(await away(new Patience({ attempts: 2, delay: 1 })), 1);
+  assert.equal(await away(new Patience({ attempts: 2, whileAway: 3, delay: 1 })), 2);
+});
+
 test("pauses grow, vary, and are at least what the server asks for", async () => {
   const told: Pause[] = [];
   const patience = new Patience({ ...soon, delay: 8 });
   for (const asked of [undefined, 0, 20]) {
-    await patience.afterFailure(trouble, call, asked, (pause) => void told.push(pause));
+    await patience.afterFailure(trouble, call, { asked, onPause: (pause) => void told.push(pause) });
   }
   assert.deepEqual(
     told.map(({ asked, left }) => [asked, left]),
@@ -52,19 +70,18 @@ test("pauses grow, vary, and are at least what the server asks for", async () =>
     ],
   );
   for (const [i, { wait, asked = 0 }] of told.entries()) {
-    assert.ok(wait >= asked && wait <= asked + 8 * 2 ** i, `pause ${i} is ${wait}`);
+    assert.ok(wait >= asked + 4 * 2 ** i && wait <= asked + 8 * 2 ** i, `pause ${i} is ${wait}`);
   }
 });
 
 test("a server that asks for more patience than there is ends it at once; so does the caller", async () => {
-  await assert.rejects(new Patience(soon).afterFailure(trouble, call, 1001), trouble);
+  await assert.rejects(new Patience(soon).afterFailure(trouble, call, { asked: 1001 }), trouble);
   const gone = new AbortController();
   const reason = new Error("enough");
   const waiting = new Patience({ ...soon, longest: 1e6 }).afterFailure(
     trouble,
     { signal: gone.signal },
-    500_000,
-    () => setImmediate(() => gone.abort(reason)),
+    { asked: 500_000, onPause: () => setImmediate(() => gone.abort(reason)) },
   );
   await assert.rejects(waiting, (e: Error) => e === reason || e.cause === reason);
 });
@@ -101,4 +118,8 @@ test("which statuses and failures are over in a while", () => {
   assert.equal(isTemporaryFailure(new BaseError("timeout", "x")), true);
   assert.equal(isTemporaryFailure(new BaseError("tls-failed", "x")), false);
   assert.equal(isTemporaryFailure(trouble), false);
+  assert.deepEqual(statuses.filter(isAway), [502, 503, 504]);
+  assert.equal(isAway(failed("ECONNREFUSED")), true);
+  assert.equal(isAway(failed("ENOTFOUND")), false);
+  assert.equal(isAway(new BaseError("timeout", "x")), false);
 });

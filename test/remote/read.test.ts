@@ -98,6 +98,21 @@ for (const [name, first] of mended) {
   });
 }
 
+test("a registry that was there is waited for while it starts again; one that never was, is not", async () => {
+  const patient = { retry: { delay: 1 } };
+  const started = (): Behaviour[] => [cut, status(503), cut, status(502), cut, cut];
+  await using registry = await peer(atFirst(cutAfter(10), ...started()));
+  await using store = registry.open(patient);
+  assert.equal(Buffer.compare(await read(store), bytes), 0);
+  await using absent = await peer(atFirst(...started().map(() => cut)));
+  await using never = absent.open(patient);
+  assert.equal(await codeOf(read(never)), "registry-unreachable");
+  assert.equal(absent.seen.length, 5);
+  await using troubled = await peer(atFirst(cutAfter(10), ...started().map(() => status(500))));
+  await using failing = troubled.open(patient);
+  assert.equal(await codeOf(read(failing)), "registry-error");
+});
+
 const endless: Behaviour = (_seen, response) => {
   const more = (): void => {
     while (!response.destroyed && response.write(bytes));
@@ -146,12 +161,12 @@ for (const range of [
   });
 }
 
-test("read: a registry whose copy ends early is tried again, but not for ever", async () => {
+test("read: a registry whose copy ends early, twice at one place, is not asked again", async () => {
   await using registry = await peer((seen, response) =>
     rangeOf(seen) === undefined ? reply(response, 200, {}, bytes.subarray(0, 70_000)) : reply(response, 416),
   );
   assert.equal(await codeOf(read(registry.open())), "size-mismatch");
-  assert.equal(registry.seen.length, 4);
+  assert.equal(registry.seen.length, 2);
 });
 
 test("read: where a registry knows no ranges, no more is fetched again than is worth it", async () => {
