@@ -15,6 +15,7 @@ import { examples, type Verb } from "./verb.ts";
 interface Options extends VolumeFlags {
   readonly jobs: string;
   readonly referrers?: boolean;
+  readonly force?: boolean;
 }
 
 export const verb: Verb = {
@@ -22,8 +23,9 @@ export const verb: Verb = {
     addVolumeFlags(
       command
         .argument("<src>", "where the image is")
-        .argument("<dst>", "where it goes; without a tag, it is reached there by its digest")
+        .argument("<dst>", "where it goes; REPO@sha256:… gives it no tag there")
         .option("--referrers", "also what refers to the image: signatures, SBOMs, and what refers to them")
+        .option("--force", "send everything, also what is there: mends what is damaged there")
         .option("--jobs <n>", "blobs that flow side by side", "4")
         .option("--json", "the answer as JSON"),
       "this platform's image alone (default: all, and the index)",
@@ -43,8 +45,10 @@ export const verb: Verb = {
           destination(dst);
           await using from = await opened(src, remote, io);
           await using to = await opened(dst, remote, io, true);
-          const how = { platform, concurrency, referrers: options.referrers };
-          const done = await copy(from.store, from.wanted, to.store, to.reference.tag, how, io.call);
+          const { force, referrers } = options;
+          const { tag, digest } = to.reference;
+          const how = { platform, concurrency, referrers, force, digest };
+          const done = await copy(from.store, from.wanted, to.store, tag, how, io.call);
           const reference = byDigest(to.reference, done.digest);
           io.say(
             `copied ${done.copied} (${formatBytes(done.bytes)}), already there ${done.skipped}${done.mounted > 0 ? `, mounted ${done.mounted}` : ""}`,

@@ -79,14 +79,23 @@ export async function opened(text: string, remote: RemoteOptions, io: Io, create
 }
 
 /**
- * Reads a destination: what `pack` and `copy` make keeps its digest, so that none can be asked for.
- * @throws ImgvolError `destination-pinned`; OciError `reference-invalid`
+ * Reads a destination: in a registry, as everywhere, neither tag nor digest means `latest`.
+ * @throws OciError `reference-invalid`
  */
 export function destination(text: string): Reference {
   const reference = parseReference(text);
-  if (reference.digest === undefined) return reference;
-  throw new ImgvolError("destination-pinned", `a destination has no digest: ${text}`, {
-    hint: "leave out @sha256:…: the image keeps the digest that it has",
+  const unnamed = reference.tag === undefined && reference.digest === undefined;
+  return unnamed && reference.scheme === "remote" ? { ...reference, tag: wantedOf(reference) } : reference;
+}
+
+/**
+ * Of an image that is yet to be made nobody knows the digest.
+ * @throws ImgvolError `destination-pinned`; OciError `reference-invalid`
+ */
+export function checkUnpinned(text: string): void {
+  if (parseReference(text).digest === undefined) return;
+  throw new ImgvolError("destination-pinned", `what is packed has no digest yet: ${text}`, {
+    hint: "leave out @sha256:…: the digest that it gets is the answer",
     wrongUse: true,
   });
 }

@@ -6,7 +6,7 @@ import type { Io } from "./io.ts";
 import {
   addRemoteFlags,
   byDigest,
-  destination,
+  checkUnpinned,
   type Opened,
   opened,
   type RemoteFlags,
@@ -42,7 +42,7 @@ export const verb: Verb = {
         run(async (io, words: string[], options: Options) => {
           const remote = remoteOptions(options, io);
           // All of them, before any work: the last one's mistake would be told when the others are there.
-          for (const each of options.tag) destination(each);
+          for (const each of options.tag) checkUnpinned(each);
           const how: PackOptions = await packOptions(options);
           await using sources = await openSources(words, { ...how, repository: options.repository }, io);
           const [first = "", ...rest] = options.tag;

@@ -1,4 +1,4 @@
-import type { Call } from "../base/index.ts";
+import { type Call, ImgvolError } from "../base/index.ts";
 import type { Descriptor, Digest, Platform, Store } from "../oci/index.ts";
 import { resolveManifest } from "../store/index.ts";
 import { inParallel } from "./in-parallel.ts";
@@ -12,6 +12,10 @@ export interface CopyOptions {
   readonly platform?: Platform | undefined;
   /** Copies what refers to the image and to its parts too (signatures, SBOMs), and what refers to that. */
   readonly referrers?: boolean | undefined;
+  /** Sends everything, also what the destination says it has: that may be damaged there. */
+  readonly force?: boolean | undefined;
+  /** What the image has to be: anything else is refused before any of it is sent. */
+  readonly digest?: Digest | undefined;
   /** How many blobs flow at a time (default 4). */
   readonly concurrency?: number | undefined;
 }
@@ -48,7 +52,8 @@ type Counts = { -readonly [K in "copied" | "skipped" | "mounted" | "foreign" | "
  * A foreign layer (one with `urls`, image-spec, layer.md) is copied where the source holds it, and else left out; its urls are
  * never fetched.
  *
- * @throws CopyError, which says the side that failed, with that side's code; OciError `platform-missing`
+ * @throws CopyError, which says the side that failed, with that side's code; OciError `platform-missing`; ImgvolError
+ * `destination-pinned`
  */
 export async function copy(
   source: Store,
@@ -58,7 +63,7 @@ export async function copy(
   options: CopyOptions,
   call: Call,
 ): Promise<CopyResult> {
-  const sides = new CopySides(source, destination);
+  const sides = new CopySides(source, destination, options.force ?? false);
   const limit = options.concurrency ?? 4;
   const { descriptor: root, root: named } = await sides.fromSource(async () => {
     if (options.platform !== undefined)
@@ -66,6 +71,15 @@ export async function copy(
     const descriptor = await source.resolve(tagOrDigest, call);
     return { descriptor, root: descriptor };
   });
+  if (options.digest !== undefined && options.digest !== root.digest) {
+    throw new ImgvolError(
+      "destination-pinned",
+      `${destination.origin}@${options.digest} cannot be ${root.digest}`,
+      {
+        hint: "leave the digest of the destination out, or ask the source for that one",
+      },
+    );
+  }
   const graph = await sides.fromSource(() => walk(source, [root], limit, call));
   const done: Counts = { copied: 0, skipped: 0, mounted: 0, foreign: 0, bytes: 0 };
   const sent = new Set<Digest>();
@@ -82,10 +96,8 @@ export async function copy(
     referrers += found.length;
     subjects = manifestsOf(more);
   }
-  await sides.intoDestination(async () => {
-    if (tag !== undefined) await destination.tag(tag, root, call);
-    else await destination.can.roots?.add(root, call);
-  });
+  if (tag !== undefined) await sides.tag(tag, root, bytesOf(graph, root), call);
+  else await sides.intoDestination(async () => await destination.can.roots?.add(root, call));
   const index = named.digest === root.digest ? {} : { index: named.digest };
   return { digest: root.digest, descriptor: root, ...index, ...done, referrers };
 }

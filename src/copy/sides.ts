@@ -1,6 +1,6 @@
 import { type ByteSource, type Call, fromBytes, ImgvolError, isAbort, messageOf } from "../base/index.ts";
 import { type Descriptor, type Digest, OciError, type Store, StoreError } from "../oci/index.ts";
-import { readUnverified } from "../store/index.ts";
+import { damagedHint, readUnverified } from "../store/index.ts";
 
 /** An error of a copy: the code is the one of the store that failed, and `side` says which. */
 export class CopyError extends ImgvolError {
@@ -29,10 +29,13 @@ export type Outcome = "copied" | "skipped" | "mounted" | "foreign";
 export class CopySides {
   readonly #source: Store;
   readonly #destination: Store;
+  readonly #force: boolean;
 
-  constructor(source: Store, destination: Store) {
+  /** @param force also what the destination says it has is sent */
+  constructor(source: Store, destination: Store, force: boolean) {
     this.#source = source;
     this.#destination = destination;
+    this.#force = force;
   }
 
   fromSource<T>(work: () => Promise<T>): Promise<T> {
@@ -44,9 +47,9 @@ export class CopySides {
   }
 
   async blob(d: Descriptor, call: Call): Promise<Outcome> {
-    if (await this.intoDestination(() => this.#destination.has(d, call))) return "skipped";
+    if (!this.#force && (await this.intoDestination(() => this.#destination.has(d, call)))) return "skipped";
     const { mount } = this.#destination.can;
-    if (mount !== undefined) {
+    if (mount !== undefined && !this.#force) {
       if (await this.intoDestination(() => mount.mount(d, this.#source, call))) return "mounted";
     }
     const foreign = d.urls !== undefined && d.urls.length > 0;
@@ -63,9 +66,22 @@ export class CopySides {
 
   async manifest(d: Descriptor, bytes: Uint8Array, call: Call): Promise<Outcome> {
     return await this.intoDestination(async () => {
-      if (await this.#destination.has(d, call)) return "skipped";
-      await this.#destination.put(d, fromBytes(bytes), call);
+      if (!this.#force && (await this.#destination.has(d, call))) return "skipped";
+      await this.#destination.put(d, fromBytes(bytes), call, { replace: this.#force });
       return "copied";
+    });
+  }
+
+  /** Names the image. Where the destination has other bytes by its digest than it should, it gets them first. */
+  async tag(name: string, d: Descriptor, bytes: Uint8Array, call: Call): Promise<void> {
+    await this.intoDestination(async () => {
+      try {
+        await this.#destination.tag(name, d, call);
+      } catch (error) {
+        if (!isMismatch(error)) throw error;
+        await this.#destination.put(d, fromBytes(bytes), call, { replace: true });
+        await this.#destination.tag(name, d, call);
+      }
     });
   }
 
@@ -103,7 +119,7 @@ export class CopySides {
       },
     };
     try {
-      await this.#destination.put(d, content, call);
+      await this.#destination.put(d, content, call, { replace: this.#force });
     } catch (error) {
       task?.failed();
       if (isAbort(error) || call.signal.aborted) throw error;
@@ -129,7 +145,7 @@ function wrongAtSource(error: unknown, d: Descriptor, source: Store): CopyError 
   if (!isMismatch(error)) return undefined;
   const what = error.code === "size-mismatch" ? `${d.size} bytes` : "the content that its digest says";
   const found = new StoreError(error.code, `${source.origin}: ${d.digest} is not ${what}`, {
-    hint: "it is damaged there, or was changed on its way; try again",
+    hint: damagedHint(source.origin),
     cause: error,
   });
   return new CopyError("source", source.origin, found);

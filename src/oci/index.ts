@@ -43,6 +43,7 @@ export type {
   Capabilities,
   Deletes,
   Mirrors,
+  PutOptions,
   Referrers,
   Roots,
   Store,

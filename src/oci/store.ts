@@ -16,11 +16,16 @@ export interface Store extends AsyncDisposable {
    */
   read(d: Descriptor, call: Call, from?: number): AsyncIterable<Uint8Array>;
   /** Stores content whose digest is known; it is verified before it is visible. Storing what is there is no error. */
-  put(d: Descriptor, source: ByteSource, call: Call): Promise<void>;
+  put(d: Descriptor, source: ByteSource, call: Call, how?: PutOptions): Promise<void>;
   /** Stores content whose digest is not known yet, in one pass, and says what it is. */
   ingest(mediaType: string, source: ByteSource, call: Call): Promise<Descriptor>;
   /** Points a tag at a manifest or index that the store has. */
   tag(name: string, d: Descriptor, call: Call): Promise<void>;
+}
+
+export interface PutOptions {
+  /** What the store has by that digest is not relied on, but written over: it may be damaged. */
+  readonly replace?: boolean;
 }
 
 /** What only some stores can do. */

@@ -7,6 +7,7 @@ import {
   OciError,
   StoreError,
 } from "../oci/index.ts";
+import { damagedHint } from "../store/index.ts";
 import { asUnreachable } from "./errors.ts";
 import { acceptManifests } from "./manifests.ts";
 import { HostPatience, isTransient } from "./patience.ts";
@@ -103,7 +104,7 @@ async function openAt(
 class EndsShort extends StoreError {
   constructor(at: RemoteRepository, d: Descriptor, size: number) {
     super("size-mismatch", `${at.origin}: ${d.digest} ends after ${size} bytes of ${d.size}`, {
-      hint: "the registry's copy may be damaged; push it again",
+      hint: damagedHint(at.origin),
     });
   }
 }

@@ -104,7 +104,12 @@ class RemoteMedium implements Medium {
   async has(d: Descriptor, call: Call): Promise<boolean> {
     const response = await this.#at.ask("HEAD", pathOf(d), [200, 404], call, { headers: acceptManifests });
     await discard(response);
-    return response.status === 200;
+    if (response.status !== 200) return false;
+    // Cut or overwritten where it lies. Some say nothing, or 0, to a HEAD.
+    const size = Number(response.headers.get("content-length") ?? 0);
+    if (size === 0 || size === d.size) return true;
+    if (!isManifestLike(d.mediaType)) this.#uploads.isDamaged(d.digest);
+    return false;
   }
 
   open(d: Descriptor, from: number, call: Call): AsyncIterable<Uint8Array> {

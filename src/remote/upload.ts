@@ -21,6 +21,8 @@ export class BlobUploads {
   readonly #path: UploadPath;
   /** Uploads that the registry opened where it was asked for a mount; the next one of that blob is sent there. */
   readonly #offered = new Map<Digest, Response>();
+  /** What the registry has, but not as it was given: taking that from wherever it lies would not mend it. */
+  readonly #damaged = new Set<Digest>();
   /** Uploads that were given up, but could not be deleted yet. */
   readonly #abandoned = new Set<URL>();
 
@@ -37,7 +39,8 @@ export class BlobUploads {
     const patience = new HostPatience(host);
     for (;;) {
       const known = content.expected ?? (await this.#measured(content, call));
-      const begun = await this.#begin(known, patience, call);
+      const replace = content.replace || (known !== undefined && this.#damaged.has(known.digest));
+      const begun = await this.#begin(replace ? undefined : known, patience, call);
       if (begun === undefined) return;
       const session = new UploadSession(this.#path, begun, content);
       try {
@@ -51,8 +54,14 @@ export class BlobUploads {
     }
   }
 
+  /** The registry has other bytes by this digest: they are to be sent, whatever it says of them. */
+  isDamaged(digest: Digest): void {
+    this.#damaged.add(digest);
+  }
+
   /** Asks for the blob to be taken from another repository. False where the registry does not. */
   async mount(digest: Digest, from: string, call: Call): Promise<boolean> {
+    if (this.#damaged.has(digest)) return false;
     const query = `mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`;
     const begun = await this.#mount(query, [`repository:${from}:pull`], call);
     if (begun?.status === 202) {
@@ -76,7 +85,10 @@ export class BlobUploads {
     return content.seal();
   }
 
-  /** The answer that opens an upload; undefined where none is needed, for the registry had the blob elsewhere. */
+  /**
+   * The answer that opens an upload; undefined where none is needed, for the registry had the blob elsewhere.
+   * @param known what the registry may have; undefined where nobody knows, or what it has is not wanted
+   */
   async #begin(
     known: Descriptor | undefined,
     patience: HostPatience,

@@ -115,7 +115,8 @@ class Archive implements Medium {
   }
 
   async write(content: Incoming, call: Call): Promise<void> {
-    if (content.expected !== undefined && (await this.has(content.expected, call))) return;
+    const { expected, replace } = content;
+    if (!replace && expected !== undefined && (await this.has(expected, call))) return;
     await this.#changes.add(content, call);
   }
 

@@ -12,5 +12,5 @@ export {
   resolveManifest,
 } from "./read-manifest.ts";
 export { readSmall } from "./read-small.ts";
-export { readUnverified, verified } from "./verified.ts";
+export { damagedHint, readUnverified, verified } from "./verified.ts";
 export { wantedIn } from "./wanted.ts";

@@ -101,7 +101,7 @@ class Layout implements Medium {
   }
 
   async write(content: Incoming, call: Call): Promise<void> {
-    if (content.expected !== undefined && (await this.has(content.expected))) return;
+    if (!content.replace && content.expected !== undefined && (await this.has(content.expected))) return;
     await this.#changing(() =>
       this.#writers.withFile(call, async (path) => {
         // From here on nobody takes the layout away; until here one may have who made it, and failed.

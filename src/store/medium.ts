@@ -25,6 +25,8 @@ export interface Incoming {
   readonly mediaType: string;
   /** What it must turn out to be; undefined where that is known only at the end. A medium that has it already may return without reading. */
   readonly expected: Descriptor | undefined;
+  /** What the medium has already is not relied on, but written over. */
+  readonly replace: boolean;
   /**
    * The bytes, counted and hashed as they flow. It may be opened again at any offset, for example at the one that a
    * server acknowledged before a cut; the iteration before is over then. Where `expected` is given and the bytes are

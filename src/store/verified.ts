@@ -24,7 +24,9 @@ export function verified(medium: Medium): Store {
     async resolve(tagOrDigest, call) {
       call.signal.throwIfAborted();
       const d = checkDescriptor(await medium.resolve(tagOrDigest, call), origin);
-      if (isDigest(tagOrDigest) && d.digest !== tagOrDigest) throw mismatch(origin, tagOrDigest, d.digest);
+      if (isDigest(tagOrDigest) && d.digest !== tagOrDigest) {
+        throw mismatch(origin, tagOrDigest, d.digest, damagedHint(origin));
+      }
       return d;
     },
     async has(d, call) {
@@ -32,9 +34,10 @@ export function verified(medium: Medium): Store {
       return medium.has(checkDescriptor(d, origin), call);
     },
     read: (d, call, from = 0) => readVerified(medium, checkDescriptor(d, origin), from, call),
-    async put(d, source, call) {
+    async put(d, source, call, { replace = false } = {}) {
       call.signal.throwIfAborted();
-      await medium.write(incoming(d.mediaType, checkDescriptor(d, origin), source, origin), call);
+      const content = incoming(d.mediaType, checkDescriptor(d, origin), source, origin);
+      await medium.write({ ...content, replace }, call);
     },
     async ingest(mediaType, source, call) {
       call.signal.throwIfAborted();
@@ -93,13 +96,14 @@ async function* readVerified(
   for await (const chunk of medium.open(d, from, call)) {
     call.signal.throwIfAborted();
     at += chunk.length;
-    if (at > d.size) throw wrongSize(whence(), d, "more");
+    if (at > d.size) throw wrongSize(whence(), d, "more", damagedHint(origin));
     hash?.update(chunk);
     yield chunk;
   }
-  if (at < d.size) throw wrongSize(whence(), d, `only ${at}`);
+  if (at < d.size) throw wrongSize(whence(), d, `only ${at}`, damagedHint(origin));
   const found = hash?.digest();
-  if (found !== undefined && found !== d.digest) throw mismatch(whence(), d.digest, found);
+  if (found !== undefined && found !== d.digest)
+    throw mismatch(whence(), d.digest, found, damagedHint(origin));
 }
 
 /**
@@ -121,7 +125,8 @@ function incoming(
   /** Knows what the content is once all of it was hashed; where that is not what was expected, throws. */
   function conclude(): Descriptor {
     const digest = hash.digest();
-    if (expected !== undefined && digest !== expected.digest) throw mismatch(origin, expected.digest, digest);
+    if (expected !== undefined && digest !== expected.digest)
+      throw mismatch(origin, expected.digest, digest, WRONG_AS_IT_COMES);
     return expected ?? { mediaType, digest, size: hashed };
   }
 
@@ -139,7 +144,8 @@ function incoming(
       if (mine !== opening)
         throw new Error(`${origin}: an upload's source was opened again while it was read`);
       const end = at + chunk.length;
-      if (expected !== undefined && end > expected.size) throw wrongSize(origin, expected, "more");
+      if (expected !== undefined && end > expected.size)
+        throw wrongSize(origin, expected, "more", WRONG_AS_IT_COMES);
       if (end > hashed) {
         hash.update(chunk.subarray(hashed - at));
         hashed = end;
@@ -148,13 +154,15 @@ function incoming(
       if (end > offset) yield chunk.subarray(Math.max(offset - at, 0));
       at = end;
     }
-    if (expected !== undefined && at < expected.size) throw wrongSize(origin, expected, `only ${at}`);
+    if (expected !== undefined && at < expected.size)
+      throw wrongSize(origin, expected, `only ${at}`, WRONG_AS_IT_COMES);
     sealed ??= conclude();
   }
 
   return {
     mediaType,
     expected,
+    replace: false,
     source: { ...(source.size === undefined ? {} : { size: source.size }), open },
     seal() {
       if (sealed !== undefined) return sealed;
@@ -178,14 +186,17 @@ function checkTag(name: string): void {
   });
 }
 
-function mismatch(origin: string, wanted: string, found: string): StoreError {
-  return new StoreError("digest-mismatch", `${origin}: the content is ${found}, not ${wanted}`, {
-    hint: "it was damaged on its way or at rest; fetch or pack it again",
-  });
+function mismatch(where: string, wanted: string, found: string, hint: string): StoreError {
+  return new StoreError("digest-mismatch", `${where}: the content is ${found}, not ${wanted}`, { hint });
 }
 
-function wrongSize(origin: string, d: Descriptor, found: string): StoreError {
-  return new StoreError("size-mismatch", `${origin}: ${d.digest} has ${found} bytes, not ${d.size}`, {
-    hint: "it was cut or changed on its way; try again",
-  });
+function wrongSize(where: string, d: Descriptor, found: string, hint: string): StoreError {
+  return new StoreError("size-mismatch", `${where}: ${d.digest} has ${found} bytes, not ${d.size}`, { hint });
+}
+
+const WRONG_AS_IT_COMES = "it was cut or changed on its way, or is damaged where it comes from; try again";
+
+/** What to do about content that a store does not give as it was given to it. */
+export function damagedHint(origin: string): string {
+  return `it is damaged there, or on its way; if it is each time, \`imgvol copy --force GOOD ${origin}:TAG\` sends it again from where it is whole`;
 }

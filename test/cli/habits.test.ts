@@ -115,7 +115,7 @@ test("every destination is looked at before the first is written", async () => {
   const wrong: readonly [destination: string, code: number, said: RegExp][] = [
     ["localhost:1/UPPER:1", 2, /^error: not a reference/],
     ["localhost:1/team/app:", 2, /the tag after the colon is missing\nhint: write a tag, or leave/],
-    [`oci:x@sha256:${"0".repeat(64)}`, 2, /^error: a destination has no digest/],
+    [`oci:x@sha256:${"0".repeat(64)}`, 2, /^error: what is packed has no digest yet/],
     [`oci:${at("f")}:1`, 2, /^error: .*is a file, not a folder\nhint: .*oci-archive:/m],
   ];
   for (const [destination, exit, said] of wrong) {

@@ -70,6 +70,28 @@ test("the same folder gives the same digest, packed twice, copied there and back
   assert.equal(digest(back.stdout), both[0], back.stderr);
   const again = await imgvol(["copy", `${remote}:1`, `oci:${join(p.path, "back")}:1`, "--json"]);
   assert.equal(JSON.parse(again.stdout).copied, 0);
+  const forced = await imgvol(["copy", `${remote}:1`, `oci:${join(p.path, "back")}:1`, "--json", "--force"]);
+  assert.equal(JSON.parse(forced.stdout).skipped, 0);
+});
+
+test("in a registry no tag is latest, for a copy too; a digest gives no tag", async () => {
+  await using p = await project();
+  await using registry = await startRegistry({ host: "127.0.0.1", port: 0 }, quietCall());
+  const remote = (name: string): string => `127.0.0.1:${registry.port}/${name}`;
+  const packed = await imgvol(["pack", p.agent, "-t", remote("packed")]);
+  const digest = packed.stdout.trim().split("@").at(-1);
+  for (const [to, tags] of [
+    [remote("copied"), "latest\n"],
+    [`${remote("pinned")}@${digest}`, ""],
+    [`${remote("both")}:1@${digest}`, "1\n"],
+  ] as const) {
+    const copied = await imgvol(["copy", remote("packed"), to]);
+    assert.equal(copied.stdout.trim(), `${to.replace(/(?::1)?@.*/, "")}@${digest}`, copied.stderr);
+    assert.equal((await imgvol(["tags", to.replace(/(?::1)?@.*/, "")])).stdout, tags);
+  }
+  const other = await imgvol(["copy", remote("packed"), `${remote("other")}@sha256:${"0".repeat(64)}`]);
+  assert.equal(other.code, 3);
+  assert.match(other.stderr, /cannot be sha256:.*\nhint: leave the digest of the destination out/);
 });
 
 test("flags may stand before the arguments, several times", async () => {
@@ -129,11 +151,6 @@ const refused: readonly [
     /the ignore file/,
   ],
   [(p) => ["ls", `${p.layout}:1`], 3, /no such folder/],
-  [
-    (p) => ["copy", `${p.layout}:1`, `${p.layout}:1@sha256:${"0".repeat(64)}`],
-    2,
-    /a destination has no digest/,
-  ],
   [() => ["inspect", "127.0.0.1:1/none:1"], 3, /127\.0\.0\.1:1/],
 ];
 
