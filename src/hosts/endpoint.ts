@@ -19,6 +19,8 @@ export interface Endpoint {
   readonly mirrorOf: string | undefined;
   /** How it is reached, where that is not how everybody is. */
   readonly own: OriginOptions | undefined;
+  /** The folder that says so, and whether by a hosts.toml; undefined where nothing is configured. */
+  readonly files: { readonly folder: string; readonly toml: boolean } | undefined;
 }
 
 /** What is known of a registry's endpoints. */
@@ -30,6 +32,8 @@ export interface HostsProvider {
    * @throws StoreError `hosts-invalid`
    */
   endpoints(registry: string, plainHttp: boolean): Promise<readonly Endpoint[] | undefined>;
+  /** The folder in which its user would configure a registry, whether it is there or not; undefined where none is read. */
+  place?(registry: string): string | undefined;
 }
 
 /**
@@ -43,7 +47,15 @@ export function defaultEndpoint(registry: string, plainHttp: boolean): Endpoint 
     const text = `${plainHttp || isLoopback(name) ? "http" : "https"}://${host}/v2/`;
     if (URL.canParse(text)) {
       const api = new URL(text);
-      return { registry, api, can: EVERYTHING, headers: {}, mirrorOf: undefined, own: undefined };
+      return {
+        registry,
+        api,
+        can: EVERYTHING,
+        headers: {},
+        mirrorOf: undefined,
+        own: undefined,
+        files: undefined,
+      };
     }
   }
   const shown = withoutUserinfo(registry);

@@ -33,10 +33,13 @@ export function configuredHosts(env: Environment = process.env): HostsProvider {
       defaultEndpoint(registry, plainHttp);
       const folder = await folderOf(registry, hostsFolders(env));
       if (folder === undefined) return undefined;
-      const declared = await declaredIn(folder);
-      return await Promise.all(
-        declared.map((host, n) => endpoint(host, n === declared.length - 1, { registry, plainHttp, folder })),
-      );
+      const { hosts, toml } = await declaredIn(folder);
+      const at = { registry, plainHttp, folder, toml };
+      return await Promise.all(hosts.map((host, n) => endpoint(host, n === hosts.length - 1, at)));
+    },
+    place(registry) {
+      const [first] = hostsFolders(env);
+      return first === undefined ? undefined : join(first, isHub(registry) ? "docker.io" : registry);
     },
   };
 }
@@ -75,7 +78,7 @@ async function isFolder(path: string): Promise<boolean> {
   }
 }
 
-async function declaredIn(folder: string): Promise<readonly DeclaredHost[]> {
+async function declaredIn(folder: string): Promise<{ hosts: readonly DeclaredHost[]; toml: boolean }> {
   const path = join(folder, "hosts.toml");
   const text = await readFile(path, "utf8").catch((cause: unknown) => {
     if (errno(cause) === "ENOENT") return "";
@@ -84,19 +87,24 @@ async function declaredIn(folder: string): Promise<readonly DeclaredHost[]> {
       cause,
     });
   });
-  if (text.trim() !== "") return await parseHostsFile(text, path);
+  if (text.trim() !== "") return { hosts: await parseHostsFile(text, path), toml: true };
   const certificates = await dockerCertificates(folder).catch((cause: unknown) => {
     if (cause instanceof StoreError) throw cause;
     throw new StoreError("hosts-invalid", `${folder}: ${messageOf(cause)}`, { cause });
   });
   const [server] = await parseHostsFile("", path);
-  return server === undefined ? [] : [{ ...server, ...certificates }];
+  return { hosts: server === undefined ? [] : [{ ...server, ...certificates }], toml: false };
 }
 
 async function endpoint(
   host: DeclaredHost,
   isServer: boolean,
-  at: { readonly registry: string; readonly plainHttp: boolean; readonly folder: string },
+  at: {
+    readonly registry: string;
+    readonly plainHttp: boolean;
+    readonly folder: string;
+    readonly toml: boolean;
+  },
 ): Promise<Endpoint> {
   const certificates = await readCertificates(at.folder, host);
   const secured = certificates.ca.length > 0 || certificates.client.length > 0 || host.skipVerify;
@@ -115,6 +123,7 @@ async function endpoint(
     // Without a server's name the root is the registry itself, which may do all (as in containerd).
     can: isServer && host.url === undefined ? EVERYTHING : new Set(host.capabilities ?? EVERYTHING),
     headers: host.headers,
+    files: { folder: at.folder, toml: at.toml },
     mirrorOf: isItself ? undefined : isHub(at.registry) ? "docker.io" : at.registry,
     own: special
       ? {

@@ -8,5 +8,5 @@ export {
   isHub,
   isPlain,
 } from "./endpoint.ts";
-export { certificateHint, httpsHint, protocolHint } from "./hint.ts";
+export { certificateHint, httpsHint, protocolHint, type Reached } from "./hint.ts";
 export { configuredHosts, hostsFolders, withoutMirrors } from "./hosts.ts";

@@ -9,7 +9,7 @@ import {
   withoutSecrets,
 } from "../auth/index.ts";
 import { answeredInPlain, BaseError, type Response } from "../base/index.ts";
-import { certificateHint, type Endpoint, httpsHint, protocolHint } from "../hosts/index.ts";
+import { certificateHint, httpsHint, protocolHint, type Reached } from "../hosts/index.ts";
 import { type StoreCode, StoreError } from "../oci/index.ts";
 
 const CODES: Readonly<Record<number, StoreCode>> = {
@@ -22,6 +22,8 @@ const CODES: Readonly<Record<number, StoreCode>> = {
 /** What is known of a refused request, beside the answer. */
 export interface Refused {
   readonly registry: string;
+  /** Where it was asked. */
+  readonly at: Pick<Reached, "endpoint" | "place">;
   /** What was asked for: `host/repository: manifest 1.0`. */
   readonly what: string;
   /** What went with the request. */
@@ -40,7 +42,7 @@ export async function refusal(response: Response, refused: Refused): Promise<Ref
   // Where nobody may change anything, it does not matter who we are.
   const verdict = isReadOnly(status, told) ? undefined : refused.verdict;
   const message = `${what}: ${registry} answered ${status}${told.inBrackets}`;
-  const hint = verdict?.hint ?? hintFor(response, registry, told, sent?.as);
+  const hint = verdict?.hint ?? hintFor(response, refused, told, sent?.as);
   const code = verdict?.code ?? CODES[status] ?? "registry-error";
   return new Refusal(code, verdict === undefined ? message : `${message}: ${verdict.why}`, {
     ...(hint === undefined ? {} : { hint }),
@@ -59,12 +61,12 @@ function isReadOnly(status: number, { codes, inBrackets }: Told): boolean {
 
 function hintFor(
   { status, url }: Response,
-  registry: string,
+  { registry, at }: Refused,
   told: Told,
   as: Credentials | undefined,
 ): string | undefined {
   // What servers of TLS say in plain HTTP is no registry's form of an error.
-  if (status === 400 && url.protocol === "http:" && told.codes.length === 0) return httpsHint(registry);
+  if (status === 400 && url.protocol === "http:" && told.codes.length === 0) return httpsHint(at);
   if (isReadOnly(status, told))
     return "the registry takes no changes of this kind; no login helps: push elsewhere";
   if (status === 404) return "check the name, the tag, and that you may read it";
@@ -76,11 +78,8 @@ function hintFor(
 }
 
 /** Whom an error of the connection is about. */
-export interface Unreached {
+export interface Unreached extends Reached {
   readonly registry: string;
-  readonly endpoint: Endpoint;
-  /** Whether it has ever answered in HTTP. */
-  readonly met: boolean;
 }
 
 /** Says of an error of the connection which registry it was about; any other comes back as it is. */
@@ -91,7 +90,7 @@ export function asUnreachable(error: unknown, at: Unreached): unknown {
   const plain = answeredInPlain(error);
   const hint = plain
     ? `if that is meant to be so, use \`--plain-http ${registry}\``
-    : (certificateHint(error, at.endpoint) ?? protocolHint(error, at.endpoint, at.met) ?? error.hint);
+    : (certificateHint(error, at) ?? protocolHint(error, at) ?? error.hint);
   const message = `cannot talk to ${registry}: ${error.message}`;
   const more = { ...(hint === undefined ? {} : { hint }), cause: error };
   if (error.code === "tls-failed" && !plain) return new BaseError("tls-failed", message, more);

@@ -81,6 +81,13 @@ export class RemoteHost {
     return this.#met;
   }
 
+  /** Where its user would say how it is reached. */
+  get place(): string | undefined {
+    const { hosts } = this.options;
+    const registry = this.endpoint.mirrorOf ?? this.registry;
+    return hosts?.place === undefined ? `~/.config/containers/certs.d/${registry}` : hosts.place(registry);
+  }
+
   /** Whether it has ever given an answer that was no trouble of its own: it was there, and may be back soon. */
   get served(): boolean {
     return this.#served;
@@ -130,7 +137,7 @@ export class RemoteHost {
       if (better !== undefined) {
         if (isStream(ask.body)) {
           const verdict = this.#authenticator.judge(401, field, ask.purpose, sent);
-          const known = { registry: this.registry, what: ask.what, sent, verdict };
+          const known = { registry: this.registry, at: this, what: ask.what, sent, verdict };
           throw await refusal(response, { ...known, reauthorized: true });
         }
         await discard(response);
@@ -174,7 +181,7 @@ export class RemoteHost {
     const field = headers.get("www-authenticate") ?? "";
     const closed = (status === 401 || status === 403) && url.origin === this.url.origin;
     const verdict = closed ? this.#authenticator.judge(status, field, ask.purpose, sent) : undefined;
-    throw await refusal(response, { registry: this.registry, what: ask.what, sent, verdict });
+    throw await refusal(response, { registry: this.registry, at: this, what: ask.what, sent, verdict });
   }
 
   #common(): Record<string, string> {

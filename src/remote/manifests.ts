@@ -28,10 +28,37 @@ export const acceptManifests: Readonly<Record<string, string>> = { accept: ACCEP
  * all; whatever is then read by that digest is checked against it.
  */
 export async function resolveRemote(at: RemoteRepository, name: string, call: Call): Promise<Descriptor> {
-  const head = await at.ask("HEAD", `manifests/${name}`, [200, 404, 405], call, { headers: acceptManifests });
+  let head: Response;
+  try {
+    head = await at.ask("HEAD", `manifests/${name}`, [200, 404, 405], call, { headers: acceptManifests });
+  } catch (error) {
+    return await askForReason(at, name, error, call);
+  }
   await discard(head);
   const told = head.status === 200 ? describe(head, name) : undefined;
   return told ?? readAndDescribe(at, name, call);
+}
+
+/** A refused HEAD has no body that could say why: where it is the last word, a GET is tried, once. @throws what is known then */
+async function askForReason(
+  at: RemoteRepository,
+  name: string,
+  error: unknown,
+  call: Call,
+): Promise<Descriptor> {
+  const speechless = error instanceof Refusal && (error.status >= 500 || [400, 403].includes(error.status));
+  if (!speechless) throw error;
+  const patience = new HostPatience({
+    registry: at.host.registry,
+    served: false,
+    options: { retry: { attempts: 1 } },
+  });
+  try {
+    return await readAndDescribe(at, name, call, patience);
+  } catch (reason) {
+    call.signal.throwIfAborted();
+    throw reason instanceof Refusal && reason.codes.length > 0 ? reason : error;
+  }
 }
 
 function describe(head: Response, name: string): Descriptor | undefined {
@@ -42,10 +69,16 @@ function describe(head: Response, name: string): Descriptor | undefined {
   return { mediaType, digest, size: Number(length) };
 }
 
-async function readAndDescribe(at: RemoteRepository, name: string, call: Call): Promise<Descriptor> {
+async function readAndDescribe(
+  at: RemoteRepository,
+  name: string,
+  call: Call,
+  patience: HostPatience = new HostPatience(at.host),
+): Promise<Descriptor> {
   const what = `${at.origin}: the manifest ${name}`;
   const { response, bytes } = await at.read(`manifests/${name}`, MANIFEST_LIMIT, what, call, {
     headers: acceptManifests,
+    patience,
   });
   const told = response.headers.get("docker-content-digest") ?? name;
   const hash = digester(isDigest(told) ? told : undefined);

@@ -19,11 +19,13 @@ export class PassedOver {
     if (call.signal.aborted || isAbort(error) || !(error instanceof ImgvolError)) throw error;
     if (error.code === "digest-mismatch" || error.code === "size-mismatch") {
       this.#gaveWrong(registry, error.message, call);
-    } else if (error.code !== "not-found" && !this.#told.has(registry)) {
-      // (That a mirror does not have everything is its nature.)
-      this.#told.add(registry);
-      call.progress?.say(this.#sentence(registry, error.message));
+      return;
     }
+    // That a mirror does not have all is its nature, and no reason to keep quiet when it is down later.
+    const what = `${error.code === "not-found" ? "lacks" : "fails"} ${registry}`;
+    if (this.#told.has(what)) return;
+    this.#told.add(what);
+    call.progress?.say(this.#sentence(registry, error.message));
   }
 
   /** What it gave was found to be wrong when all of it had come. */

@@ -39,11 +39,14 @@ export async function readIndex(path: string, call: Call): Promise<LayoutIndex> 
   return indexOf(await readJson(path, call, INDEX_LIMIT), path);
 }
 
+const DAMAGED =
+  "it was cut or written over: restore it, or make the image anew in another place with `imgvol pack` or `imgvol copy`";
+
 /** The index that lies at `path`, once it was read. @throws StoreError `store-invalid` where it is none */
 export function indexOf({ json, indent }: { json: Json; indent: string }, path: string): LayoutIndex {
   const entries = json["manifests"];
   if (!Array.isArray(entries) || !entries.every(isObject)) {
-    throw new StoreError("store-invalid", `${path} has no list of manifests`);
+    throw new StoreError("store-invalid", `${path} has no list of manifests`, { hint: DAMAGED });
   }
   return { json, entries, indent };
 }
@@ -75,9 +78,9 @@ export function parseJson(text: string, path: string): { json: Json; indent: str
     const json: unknown = JSON.parse(text);
     if (isObject(json)) return { json, indent: /^\{\s*?\n([ \t]+)"/.exec(text)?.[1] ?? "" };
   } catch (cause) {
-    throw new StoreError("store-invalid", `${path} is not JSON`, { cause });
+    throw new StoreError("store-invalid", `${path} is not JSON`, { hint: DAMAGED, cause });
   }
-  throw new StoreError("store-invalid", `${path} is not a JSON object`);
+  throw new StoreError("store-invalid", `${path} is not a JSON object`, { hint: DAMAGED });
 }
 
 export function formatIndex(index: LayoutIndex): Uint8Array {

@@ -1,6 +1,7 @@
-import type { Call } from "../base/index.ts";
+import { type Call, ImgvolError } from "../base/index.ts";
+import { CodecError } from "../codec/index.ts";
 import { type Descriptor, layerCompression, OciError, type Store } from "../oci/index.ts";
-import { type TarHeader, TarReader } from "../tar/index.ts";
+import { TarError, type TarHeader, TarReader } from "../tar/index.ts";
 import { decompressed } from "./decompressed.ts";
 
 /** What comes out of a layer, in order: an entry, the pieces of its content, its end. */
@@ -30,13 +31,34 @@ export async function* layerEvents(store: Store, layer: Descriptor, call: Call):
     data: (chunk) => events.push({ kind: "data", chunk }),
     end: () => events.push({ kind: "end" }),
   });
-  for await (const chunk of decompressed(store.read(layer, call), call)) {
-    call.signal.throwIfAborted();
-    reader.write(chunk);
-    yield* events;
-    events = [];
+  try {
+    for await (const chunk of decompressed(store.read(layer, call), call)) {
+      call.signal.throwIfAborted();
+      reader.write(chunk);
+      yield* events;
+      events = [];
+    }
+    reader.finish();
+  } catch (error) {
+    throw await explained(error, store, layer, call);
   }
-  reader.finish();
+}
+
+/**
+ * Bytes that are no archive are met before the layer's digest is known. Where they have another one, that is what is wrong: the
+ * layer is read once more for it, which costs time only where there is an error.
+ */
+async function explained(error: unknown, store: Store, layer: Descriptor, call: Call): Promise<unknown> {
+  if (!(error instanceof CodecError || error instanceof TarError)) return error;
+  try {
+    for await (const _chunk of store.read(layer, call)) call.signal.throwIfAborted();
+  } catch (damaged) {
+    return damaged;
+  }
+  return new ImgvolError(error.code, `${store.origin}: the layer ${layer.digest}: ${error.message}`, {
+    hint: error.hint ?? "it was made so: have it packed again, or ask who made it",
+    cause: error,
+  });
 }
 
 /** A position in a layer that moves forward as contents are read, and back to the beginning where it must. */

@@ -161,3 +161,19 @@ test("a registry that changes a manifest is told", async () => {
   );
   assert.equal(await codeOf(registry.open().put(m, fromBytes(manifest), call)), "digest-mismatch");
 });
+
+test("why a manifest is refused is asked for once where a HEAD could not say it", async () => {
+  await using down = await peer((seen, response) => {
+    if (seen.method === "HEAD") reply(response, 502);
+    else refuse(response, 502, "UNKNOWN", "upstream.example is down");
+  });
+  await using store = down.open({ retry: { attempts: 2, delay: 1 } });
+  await assert.rejects(store.resolve("v1", call), {
+    code: "registry-error",
+    message: /502 \(UNKNOWN: upstream\.example is down\)$/,
+  });
+  assert.deepEqual(
+    down.seen.map(({ method }) => method),
+    ["HEAD", "HEAD", "GET"],
+  );
+});

@@ -61,10 +61,27 @@ test("a registry behind TLS with an authority of its own, that wants client cert
   await friend.tag("v1", d, call);
   assert.equal((await friend.resolve("v1", call)).digest, d.digest);
   const failures: readonly [Record<string, string>, RegExp, RegExp][] = [
-    [{ "hosts.toml": `server = "https://${host}"` }, /^tls-failed$/, /certs\.d\/localhost:\d+\/ca\.crt/],
+    [
+      { "hosts.toml": `server = "https://${host}"` },
+      /^tls-failed$/,
+      /^save .*\/localhost:\d+\/ca\.crt, and write it into the hosts\.toml beside it, ca = "ca\.crt" above its first \[host\]$/,
+    ],
+    [
+      {
+        "hosts.toml": `server = "https://${host}"\nca = "client.crt"`,
+        "client.crt": client.cert,
+        "ca.crt": authority,
+      },
+      /^tls-failed$/,
+      /which names another authority's: ca = "ca\.crt"/,
+    ],
     // Not every version of Node.js says why it hangs up.
     [{ "ca.crt": authority }, /^(?:tls-failed|registry-unreachable)$/, /client certificate/],
-    [{ "ca.crt": client.cert }, /^tls-failed$/, /ca\.crt/],
+    [
+      { "ca.crt": client.cert },
+      /^tls-failed$/,
+      /^no \.crt in .*\/localhost:\d+ is its authority's: save that \(PEM\) there, as ca\.crt$/,
+    ],
     [
       { "ca.crt": authority, "client.cert": certificate, "client.key": key },
       /^(?:tls-failed|registry-unreachable)$/,
@@ -73,9 +90,16 @@ test("a registry behind TLS with an authority of its own, that wants client cert
     [
       {},
       /^registry-unreachable$/,
-      /^if it speaks HTTPS, write server = "https:\/\/localhost:\d+" into .*hosts\.toml/,
+      /^if it speaks HTTPS, save its authority's certificate \(PEM\) as .*ca\.crt, .* write server = "https:\/\/localhost:\d+" into .*hosts\.toml$/,
     ],
   ];
+  // What the hints say to write works.
+  const told = await open({
+    "hosts.toml": `server = "https://${host}"\nca = "ca.crt"\nclient = [["client.cert", "client.key"]]`,
+    "ca.crt": authority,
+    ...certificates,
+  });
+  assert.equal((await told.resolve("v1", call)).digest, d.digest);
   for (const [some, code, hint] of failures) {
     await assert.rejects((await open(some)).resolve("v1", call), { code, hint });
   }
@@ -92,7 +116,11 @@ test("a registry on this machine that answers plain HTTP as servers of TLS do is
   await using go = await peer((_seen, response) => reply(response, 400, {}, words));
   for (const host of [`127.0.0.1:${port}`, go.host]) {
     const store = openRemote({ registry: host, repository: "a/b" }, go.options);
-    await assert.rejects(store.resolve("v1", call), { hint: /^if it speaks HTTPS, write server = / }, host);
+    await assert.rejects(
+      store.resolve("v1", call),
+      { hint: /^if it speaks HTTPS, save its authority's certificate .* write server = / },
+      host,
+    );
   }
   alert.close();
 });
