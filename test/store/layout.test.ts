@@ -177,6 +177,12 @@ const invalid: readonly [string, Readonly<Record<string, string>>, string, RegEx
   ],
   ["a marker that is no JSON", { "oci-layout": "hello" }, "store-invalid", /oci-layout is not JSON/],
   [
+    "an empty index.json",
+    { "oci-layout": '{"imageLayoutVersion":"1.0.0"}', "index.json": "" },
+    "store-invalid",
+    /index\.json is not JSON/,
+  ],
+  [
     "an index that is a list",
     { "oci-layout": '{"imageLayoutVersion":"1.0.0"}', "index.json": "[]" },
     "store-invalid",
