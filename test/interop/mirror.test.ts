@@ -162,7 +162,10 @@ test("TLS with docker-registry: its authority and a client certificate from cert
   await friend.tag("v1", await putImage(friend, 7), call);
   assert.equal((await pulled(friend, "v1")).length, 3);
   await using stranger = await attempt({ "hosts.toml": `server = "https://${host}"` });
-  await assert.rejects(stranger.resolve("v1", call), { code: "tls-failed", hint: /ca\.crt, and write it into the hosts\.toml beside it/ });
+  await assert.rejects(stranger.resolve("v1", call), {
+    code: "tls-failed",
+    hint: /ca\.crt, and write it into the hosts\.toml beside it/,
+  });
   await using nobody = await attempt({ "ca.crt": authority });
   await assert.rejects(nobody.resolve("v1", call), {
     code: "tls-failed",
