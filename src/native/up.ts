@@ -2,42 +2,26 @@ import { rename } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type Call, errno, isAbort, makeFolder, messageOf, quietCall, removeTree } from "../base/index.ts";
 import { type Binaries, findBinaries } from "../binaries/index.ts";
-import { ClusterError, lockClusters, type Published, tellOthers } from "../cluster/index.ts";
+import { lockClusters, tellOthers } from "../cluster/index.ts";
 import { addressesOf } from "./addresses.ts";
+import { alreadyUp, refusal } from "./already-up.ts";
 import { makeCgroups } from "./cgroups.ts";
 import { removeCluster, removeRemains } from "./down.ts";
 import { writeKubeconfig } from "./kubeconfig.ts";
 import { checkMachine } from "./machine.ts";
 import { enlist, lockMachine, machineStates, strike } from "./machine-clusters.ts";
 import { makeMountPoints } from "./mount-points.ts";
+import { clusterOf, type NativeCluster } from "./native-cluster.ts";
 import type { NativeOptions } from "./options.ts";
 import { writePki } from "./pki.ts";
 import { plan } from "./plan.ts";
-import { processesOf } from "./processes.ts";
 import { startKeeper } from "./start-keeper.ts";
-import { type ClusterFolder, clusterFolder, clustersFolder, readState, writeState } from "./state.ts";
+import { type ClusterFolder, clusterFolder, clustersFolder, writeState } from "./state.ts";
 import type { ClusterState } from "./state-format.ts";
 
-/** A native cluster that is up. */
-export interface NativeCluster {
-  readonly name: string;
-  readonly kubernetes: string;
-  readonly containerd: string;
-  /** The file for `KUBECONFIG`. */
-  readonly kubeconfig: string;
-  /** The program that goes with it. */
-  readonly kubectl: string;
-  /** `localhost:PORT`: the same on this machine and on the node. */
-  readonly registry: string;
-  /** The node's address, by which this machine reaches NodePorts. */
-  readonly node: string;
-  readonly ports: readonly Published[];
-  /** The programs' logs. */
-  readonly logs: string;
-}
-
 /**
- * Starts a Kubernetes of one node on this machine, in namespaces of its own.
+ * Starts a Kubernetes of one node on this machine, in namespaces of its own. Where one of the name is up that is what is asked
+ * for, it answers as the `up` did that made it.
  *
  * @throws ClusterError `not-supported`, `not-root`, `program-missing`, `build-failed`, `cluster-up`, `cluster-unknown`,
  *   `file-unreadable`, `path-hidden`, `cluster-failed`; BaseError `port-in-use`. Nothing of it is left then.
@@ -47,11 +31,15 @@ export async function nativeUp(options: NativeOptions, call: Call): Promise<Nati
   const clusters = resolve(options.clusters ?? clustersFolder());
   const folder = clusterFolder(name, clusters);
   await checkMachine();
-  await refuseThere(folder);
+  const before = await alreadyUp(folder, options, call);
+  if (before !== undefined && before !== "half") return clusterOf(folder, before);
   tellOthers(options.publish ?? [], call);
   const binaries = await findBinaries(options, call);
   await using _held = await lockClusters(clusters, call);
-  await refuseThere(folder);
+  // Who was on the way to it has come to an end by now.
+  const meanwhile = await alreadyUp(folder, options, call);
+  if (meanwhile === "half") throw refusal(name, "and an up that was killed left it half made");
+  if (meanwhile !== undefined) return clusterOf(folder, meanwhile);
   // Without a state nothing runs that is of it: what is there is what somebody left half removed.
   await removeRemains(folder);
   const state = await claim(name, folder, clusters, binaries, options, call);
@@ -99,36 +87,6 @@ async function start(
     throw error;
   }
   return clusterOf(folder, state);
-}
-
-async function refuseThere(folder: ClusterFolder): Promise<void> {
-  const state = await readState(folder);
-  if (state === undefined) return;
-  const over = (await processesOf(state.id)).length === 0;
-  throw new ClusterError(
-    "cluster-up",
-    `there is a cluster ${state.name} already${over ? ", and it is over" : ""}`,
-    {
-      hint: over
-        ? `imgvol cluster down --name ${state.name}`
-        : `export KUBECONFIG=${folder.kubeconfig}, or imgvol cluster down --name ${state.name}`,
-    },
-  );
-}
-
-export function clusterOf(folder: ClusterFolder, state: ClusterState): NativeCluster {
-  const registry = state.ports.find((port) => port.what === "registry")?.host ?? 0;
-  return {
-    name: state.name,
-    kubernetes: state.kubernetes,
-    containerd: state.containerd,
-    kubeconfig: folder.kubeconfig,
-    kubectl: state.programs["kubectl"] ?? "kubectl",
-    registry: `localhost:${registry}`,
-    node: addressesOf(state.network).node,
-    ports: state.ports,
-    logs: folder.logs,
-  };
 }
 
 /** What the programs said is all that can tell why a cluster did not come up. */

@@ -113,7 +113,19 @@ test("two clusters at a time know nothing of each other, and the settings of the
   const before = await lookAtMachine();
   const [one, two] = [await nativeUp(options("one"), call), await nativeUp(options("two"), call)];
   assert.notEqual(one.node, two.node);
-  await assert.rejects(nativeUp(options("one"), call), { code: "cluster-up" });
+  // As kind's: the same words, typed again, have the same answer; another cluster of the name is refused.
+  assert.deepEqual(await nativeUp(options("one"), call), one);
+  for (const [other, flag] of [
+    [{ publish: [{ host: 0, node: 30_080 }] }, "--publish"],
+    [{ gateOff: true }, "--gate-off"],
+    [{ apiPort: portOf(two, "api") }, "--api-port"],
+    [{ registryPort: 5001, bin: clusters }, "--registry-port, --bin"],
+  ] as const) {
+    await assert.rejects(nativeUp({ ...options("one"), ...other }, call), {
+      code: "cluster-up",
+      message: `there is a cluster one already, with another ${flag}`,
+    });
+  }
   await nativeDown({ name: "one", clusters }, call);
   const [left] = await nativeStatus({ clusters }, call);
   assert.deepEqual([left?.name, left?.state], ["two", "ready"]);
