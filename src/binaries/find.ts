@@ -84,6 +84,7 @@ async function given(folder: string): Promise<Binaries> {
       else
         throw new ClusterError("program-missing", `${path} is not there, or not to be run`, {
           hint: "put it there, or leave --bin out: what is missing is then built with Go",
+          wrongUse: true,
         });
     }
   }

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { kindDown } from "../kind/index.ts";
+import { exists, ImgvolError } from "../base/index.ts";
+import { kindDown, recipeEnd, recipes } from "../kind/index.ts";
 import { nativeDown } from "../native/index.ts";
 import { providersOf } from "./cluster-provider.ts";
 import { flagInvalid } from "./flag-values.ts";
@@ -24,12 +25,31 @@ export function down(command: Command, run: Run): void {
         if (provider === undefined && found.length > 1) {
           throw flagInvalid("--provider", "", `clear which ${name} is meant: ${found.join(" or ")}`);
         }
+        const tool = recipes.find((recipe) => recipe === provider);
+        if (tool !== undefined) {
+          throw new ImgvolError(
+            "flag-invalid",
+            `imgvol does not run ${tool}, and does not end what it made`,
+            {
+              hint: recipeEnd(tool, name),
+              wrongUse: true,
+            },
+          );
+        }
         if (provider !== undefined && provider !== "native" && provider !== "kind") {
           throw flagInvalid("--provider", provider, "one of native, kind");
         }
+        const { KUBECONFIG: kubeconfig = "" } = process.env;
+        const before = await isThere(kubeconfig);
         const ended = await (chosen === "kind" ? kindDown : nativeDown)({ name }, io.call);
         io.answer({ name, ended }, () => (ended ? `ended ${name}` : `there is no cluster ${name}`));
+        if (before && !(await isThere(kubeconfig))) io.say("its kubeconfig is gone: unset KUBECONFIG");
         return 0;
       }),
     );
+}
+
+/** Whether `KUBECONFIG` names a file, as far as this user can tell. */
+async function isThere(kubeconfig: string): Promise<boolean> {
+  return await exists(kubeconfig).catch(() => false);
 }

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { UpOptions } from "../cluster/index.ts";
+import { DEFAULT_KUBERNETES } from "../kind/index.ts";
 import { parsePort, parsePublish, repeated } from "./flag-values.ts";
 
 /** What `cluster up` is told. */
@@ -40,7 +41,7 @@ export function addUpFlags(command: Command): void {
       "take the programs from here (default: the cache; what is missing is built with Go)",
     )
     .optionsGroup("kind:")
-    .option("--kubernetes <version>", "1.31 or later (default: that of native)")
+    .option("--kubernetes <version>", `1.31 or later (default: ${DEFAULT_KUBERNETES})`)
     .option("--node-image <reference>", "instead of kind's own for that version")
     .option("--dashboard", "run the dashboard in the cluster: OTLP at dashboard.dashboard, its page at 18888")
     .option("--dry-run", "print the commands and files as a script, and do nothing")

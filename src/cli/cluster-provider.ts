@@ -41,7 +41,7 @@ const OWN: Readonly<Record<string, readonly UpProvider[]>> = {
   bin: ["native"],
   nodeImage: ["kind"],
   dashboard: ["kind"],
-  dryRun: ["kind"],
+  dryRun: ["kind", ...recipes],
   kubernetes: ["kind", ...recipes],
   gateOff: ["native", "kind"],
   publish: ["native", "kind"],
@@ -58,7 +58,7 @@ export function providerOf(flags: UpFlags, io: Io): UpProvider {
     if (!(flag in flags) || providers.includes(provider)) continue;
     const word = `--${flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     throw new ImgvolError("flag-invalid", `${word} is for ${providers.join(", ")}, not for ${provider}`, {
-      hint: `name the --provider, or leave ${word} out`,
+      hint: `leave ${word} out, or take --provider ${providers.join(" or ")}`,
       wrongUse: true,
     });
   }

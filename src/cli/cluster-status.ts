@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { ClusterError } from "../cluster/index.ts";
+import type { ClusterError, Published } from "../cluster/index.ts";
 import { kindStatus } from "../kind/index.ts";
 import { nativeStatus } from "../native/index.ts";
 import { table } from "./io.ts";
@@ -30,12 +30,26 @@ export function status(command: Command, run: Run): void {
           clusters.length === 0
             ? `there is no cluster${name === undefined ? "" : ` ${name}`}`
             : table(
-                ["NAME", "PROVIDER", "STATE", "KUBERNETES", "REGISTRY", "KUBECONFIG"],
-                clusters.map((c) => [c.name, c.provider, c.state, c.kubernetes, c.registry, c.kubeconfig]),
+                ["NAME", "PROVIDER", "STATE", "KUBERNETES", "REGISTRY", "PUBLISHED", "KUBECONFIG"],
+                clusters.map((c) => [
+                  c.name,
+                  c.provider,
+                  c.state,
+                  c.kubernetes,
+                  c.registry,
+                  publishedOf(c.ports),
+                  c.kubeconfig,
+                ]),
               ),
         );
         const wanted = name === undefined || clusters.length > 0;
         return wanted && damaged.length === 0 && clusters.every(({ state }) => state === "ready") ? 0 : 1;
       }),
     );
+}
+
+/** As `--publish` takes them. */
+function publishedOf(ports: readonly Published[]): string {
+  const published = ports.filter(({ what }) => what === "published");
+  return published.map(({ host, node }) => `${host}:${node}`).join(",") || "-";
 }

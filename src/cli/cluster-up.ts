@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { shellEnvironment } from "../cluster/index.ts";
+import { freePort, type Published, shellEnvironment, tellOldKubectl } from "../cluster/index.ts";
 import { imgvolSources } from "../demo/index.ts";
 import { kindUp, kindUpScript, type Recipe, recipe } from "../kind/index.ts";
 import { nativeUp } from "../native/index.ts";
@@ -21,7 +21,7 @@ export function up(command: Command, run: Run): void {
       const provider = providerOf(flags, io);
       if (provider === "native") await upNative(flags, io);
       else if (provider === "kind") await upKind(flags, io);
-      else printRecipe(provider, flags, io);
+      else await printRecipe(provider, flags, io);
       return 0;
     }),
   );
@@ -33,6 +33,8 @@ async function upNative(flags: UpFlags, io: Io): Promise<void> {
   const lines = await shellEnvironment(cluster);
   io.answer({ provider: "native", ...cluster }, () => lines.join("\n"));
   io.say(`Kubernetes ${cluster.kubernetes}; push to ${cluster.registry}; NodePorts at ${cluster.node}`);
+  sayPublished(cluster.ports, io);
+  await tellOldKubectl(cluster, io.call);
 }
 
 async function upKind(flags: UpFlags, io: Io): Promise<void> {
@@ -47,11 +49,19 @@ async function upKind(flags: UpFlags, io: Io): Promise<void> {
   const lines = await shellEnvironment(cluster);
   io.answer({ provider: "kind", ...cluster }, () => lines.join("\n"));
   io.say(`Kubernetes ${cluster.kubernetes}, containerd ${cluster.containerd}; push to ${cluster.registry}`);
+  sayPublished(cluster.ports, io);
   if (cluster.dashboard !== undefined) io.say(`dashboard  ${cluster.dashboard}`);
 }
 
-function printRecipe(tool: Recipe, flags: UpFlags, io: Io): void {
-  const { name, registryPort = 5001 } = sharedOptions(flags);
+/** Where a port was left open, this is how it becomes known. */
+function sayPublished(ports: readonly Published[], io: Io): void {
+  for (const { host, node, what } of ports)
+    if (what === "published") io.say(`127.0.0.1:${host} leads to port ${node} of the node`);
+}
+
+async function printRecipe(tool: Recipe, flags: UpFlags, io: Io): Promise<void> {
+  const { name, registryPort: wanted } = sharedOptions(flags);
+  const registryPort = wanted || (await freePort(0, "--registry-port", new Map()));
   const script = recipe(tool, { name: name ?? "imgvol", registryPort, kubernetes: flags.kubernetes });
   io.say(`imgvol does not run ${tool}: this is how it is done`);
   io.answer({ provider: tool, script }, () => script.trimEnd());

@@ -12,9 +12,10 @@ export type ClusterCode =
   | "cluster-up"
   /** A state that is damaged, another user's, or a copy. */
   | "cluster-unknown"
-  | "file-unreadable"
   /** A file where the node, in its namespaces, has files of its own. */
   | "path-hidden"
+  /** A folder whose path the node's programs cannot take. */
+  | "path-unusable"
   /** A part of the cluster ended, or did not come up. */
   | "cluster-failed"
   | "cluster-stuck"

@@ -38,7 +38,11 @@ export async function listClusters<State>(
 ): Promise<readonly State[]> {
   const names = await readdir(clusters).catch((error: unknown) => {
     if (errno(error) === "ENOENT") return [];
-    throw error;
+    if (errno(error) !== "EACCES") throw error;
+    throw new ClusterError("cluster-unknown", `${clusters} may not be read`, {
+      cause: error,
+      hint: "it belongs to another user: run this as that one (root, as a rule)",
+    });
   });
   const found: State[] = [];
   for (const name of names.sort()) {

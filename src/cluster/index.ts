@@ -1,4 +1,4 @@
-export { shellEnvironment } from "./environment.ts";
+export { shellEnvironment, tellOldKubectl } from "./environment.ts";
 export { type ClusterCode, ClusterError } from "./errors.ts";
 export { folderOf, listClusters, stateFolder } from "./folders.ts";
 export { freePort, type TakenPorts } from "./free-port.ts";
@@ -6,4 +6,5 @@ export { KUBERNETES, MINOR } from "./kubernetes.ts";
 export { lockClusters } from "./lock.ts";
 export type { ClusterOptions, UpOptions } from "./options.ts";
 export { type Published, tellOthers } from "./published.ts";
+export { registryHosting } from "./registry-hosting.ts";
 export { type Condition, type StatusOptions, saidTo } from "./status.ts";

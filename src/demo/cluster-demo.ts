@@ -61,7 +61,7 @@ export async function runClusterDemo(options: ClusterDemoOptions, call: Call): P
 async function steps(options: ClusterDemoOptions, held: ResourceStack, call: Call): Promise<DemoResult> {
   const { on, env = process.env, cache = defaultCacheFolder() } = options;
   on.note("demo spring, on a cluster of this machine");
-  await checkMachine();
+  await checkMachine("on this machine itself: imgvol demo spring");
   const { path: work } = held.keep(await temporaryFolder(tmpdir(), "imgvol-demo-"));
   const home = join(work, "app");
   await copyExample("spring", home, on, call);

@@ -58,16 +58,6 @@ export function hostsToml(server: string): string {
   return `server = "${server}"\n`;
 }
 
-/** By which Tilt, Skaffold and others find the registry: KEP-1755. */
-export function registryHosting(registryPort: number): string {
-  return json({
-    apiVersion: "v1",
-    kind: "ConfigMap",
-    metadata: { name: "local-registry-hosting", namespace: "kube-public" },
-    data: { "localRegistryHosting.v1": `host: "localhost:${registryPort}"\n` },
-  });
-}
-
 export function json(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }

@@ -1,4 +1,4 @@
-import { ClusterError } from "../cluster/index.ts";
+import { ClusterError, MINOR } from "../cluster/index.ts";
 
 /** The release of kind that these images are for; it says so in its release notes. All have containerd 2.2 or later. */
 export const KIND = "0.33.0";
@@ -22,6 +22,9 @@ export interface KubernetesVersion {
   /** The node image, by digest where it is known. */
   readonly image: string | undefined;
 }
+
+/** Of a cluster for which none is named. */
+export const DEFAULT_KUBERNETES: string = kubernetesVersion(MINOR).version;
 
 /** @throws ClusterError `version-unsupported` */
 export function kubernetesVersion(text: string): KubernetesVersion {

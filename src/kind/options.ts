@@ -1,16 +1,9 @@
 import { resolve } from "node:path";
-import {
-  ClusterError,
-  freePort,
-  MINOR,
-  type Published,
-  type TakenPorts,
-  type UpOptions,
-} from "../cluster/index.ts";
+import { ClusterError, freePort, type Published, type TakenPorts, type UpOptions } from "../cluster/index.ts";
 import type { Source } from "../pack/index.ts";
 import { PAGE } from "./dashboard.ts";
 import type { KindSpec } from "./files.ts";
-import { imageVolumeGate, kubernetesVersion } from "./image.ts";
+import { DEFAULT_KUBERNETES, imageVolumeGate, kubernetesVersion } from "./image.ts";
 
 export interface KindOptions extends UpOptions {
   /** `1.36`, or `1.36.4`. Default: the minor version of a native cluster. */
@@ -23,7 +16,7 @@ export interface KindOptions extends UpOptions {
 
 /** All that does not depend on this machine. @throws ClusterError `version-unsupported`, `not-supported` */
 export function decide(options: KindOptions): Omit<KindSpec, "engine"> {
-  const kubernetes = kubernetesVersion(options.kubernetes ?? MINOR);
+  const kubernetes = kubernetesVersion(options.kubernetes ?? DEFAULT_KUBERNETES);
   const image = options.nodeImage ?? kubernetes.image;
   if (image === undefined) {
     throw new ClusterError(
@@ -63,7 +56,7 @@ export async function withPorts(spec: KindSpec, taken: TakenPorts): Promise<Kind
   const registryPort = await freePort(spec.registryPort, "--registry-port", taken);
   const publish: { host: number; node: number }[] = [];
   for (const { host, node } of spec.publish) {
-    publish.push({ host: await freePort(host, "--publish", taken), node });
+    publish.push({ host: await freePort(host, `--publish PORT:${node}`, taken), node });
   }
   return { ...spec, apiPort, registryPort, publish };
 }

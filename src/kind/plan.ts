@@ -1,5 +1,6 @@
 import { shellWord } from "../base/index.ts";
-import { hostsFolder, hostsToml, type KindSpec, kindConfig, registryHosting } from "./files.ts";
+import { registryHosting } from "../cluster/index.ts";
+import { hostsFolder, hostsToml, json, type KindSpec, kindConfig } from "./files.ts";
 
 /** A program to run; a step that has been done before can be done again. */
 export interface Step {
@@ -68,7 +69,7 @@ export function kindPlan(spec: KindSpec, kubeconfig: string): KindPlan {
       {
         what: "tell the cluster where the registry is",
         run: kubectlIn(spec, "apply", "-f", "-"),
-        input: registryHosting(spec.registryPort),
+        input: json(registryHosting(spec.registryPort)),
       },
     ],
     down: [

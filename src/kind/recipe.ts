@@ -1,6 +1,6 @@
-import { MINOR } from "../cluster/index.ts";
-import { hostsFolder, hostsToml, registryHosting } from "./files.ts";
-import { imageVolumeGate, kubernetesVersion } from "./image.ts";
+import { registryHosting } from "../cluster/index.ts";
+import { hostsFolder, hostsToml, json } from "./files.ts";
+import { DEFAULT_KUBERNETES, imageVolumeGate, kubernetesVersion } from "./image.ts";
 import { REGISTRY_IMAGE } from "./plan.ts";
 
 export interface RecipeOptions {
@@ -16,10 +16,20 @@ export type Recipe = (typeof recipes)[number];
 
 /** A script that makes a cluster with a registry at `localhost:PORT`, for people to read. @throws ClusterError `version-unsupported` */
 export function recipe(tool: Recipe, options: RecipeOptions): string {
-  const kubernetes = kubernetesVersion(options.kubernetes ?? MINOR);
+  const kubernetes = kubernetesVersion(options.kubernetes ?? DEFAULT_KUBERNETES);
   const gate = imageVolumeGate(kubernetes, false) === true;
   return `#!/bin/sh\nset -eu\n${RECIPES[tool](options, kubernetes.version, gate)}`;
 }
+
+/** What ends a cluster that a recipe made. */
+export function recipeEnd(tool: Recipe, name: string): string {
+  return ENDS[tool](name);
+}
+
+const ENDS: Readonly<Record<Recipe, (name: string) => string>> = {
+  minikube: (name) => `minikube delete --profile ${name}; docker rm --force --volumes ${name}-registry`,
+  k3d: (name) => `k3d cluster delete ${name}; k3d registry delete k3d-${name}-registry`,
+};
 
 const RECIPES: Readonly<Record<Recipe, (options: RecipeOptions, version: string, gate: boolean) => string>> =
   {
@@ -40,7 +50,7 @@ cat >hosts.toml <<'EOF'
 ${hostsToml(`http://${registry}:5000`)}EOF
 minikube cp --profile ${name} hosts.toml ${hostsFolder(registryPort)}/hosts.toml
 ${hosting(`minikube kubectl --profile ${name} --`, registryPort)}
-# To end it: minikube delete --profile ${name}; docker rm --force --volumes ${registry}
+# To end it: ${recipeEnd("minikube", name)}
 `;
     },
     k3d: ({ name, registryPort }, version, gate) => {
@@ -61,7 +71,7 @@ EOF
 k3d cluster create ${name} --image rancher/k3s:v${version}-k3s1 \\
   --registry-use k3d-${registry}:${registryPort} --registry-config k3d-registries.yaml${flags}
 ${hosting("kubectl", registryPort)}
-# To end it: k3d cluster delete ${name}; k3d registry delete k3d-${registry}
+# To end it: ${recipeEnd("k3d", name)}
 `;
     },
   };
@@ -70,6 +80,6 @@ function hosting(kubectl: string, registryPort: number): string {
   return `
 # Where tools look for the registry (KEP-1755)
 ${kubectl} apply -f - <<'EOF'
-${registryHosting(registryPort)}EOF
+${json(registryHosting(registryPort))}EOF
 `;
 }

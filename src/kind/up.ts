@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Call, makeFolder, messageOf, quietCall, removeTree } from "../base/index.ts";
 import { ClusterError, lockClusters, type Published, tellOthers } from "../cluster/index.ts";
+import { openHtpasswd } from "../serve/index.ts";
 import { dashboardSteps, newToken, PAGE, packDashboard } from "./dashboard.ts";
 import { findEngine, likelyEngine } from "./engine.ts";
 import type { KindSpec } from "./files.ts";
@@ -41,13 +42,15 @@ const DOWN = "imgvol cluster down --name";
  * Makes a cluster of one node with kind, and a registry beside it. One that is up already is brought into order again.
  *
  * @throws ClusterError `no-engine`, `program-missing`, `version-unsupported`, `cluster-up`, `cluster-failed`; BaseError
- *   `port-in-use`. Nothing of a new cluster is left then.
+ *   `port-in-use`; RegistryError `htpasswd-unreadable`, `htpasswd-invalid`. Nothing of a new cluster is left then.
  */
 export async function kindUp(options: KindOptions, call: Call): Promise<KindCluster> {
   const clusters = options.clusters ?? kindClustersFolder();
   const folder = kindFolder(options.name ?? "imgvol", clusters);
   const decided = decide(options);
   tellOthers(decided.publish, call);
+  if (decided.htpasswd !== undefined)
+    await openHtpasswd(decided.htpasswd, (text) => call.progress?.say(text));
   const engine = await findEngine(call);
   const wanted = { ...decided, engine };
   await findKind();

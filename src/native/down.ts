@@ -1,35 +1,57 @@
 import { spawnSync } from "node:child_process";
 import { readdir, readFile, realpath } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
-import { type Call, errno, exists, removeTree } from "../base/index.ts";
+import { basename, dirname, join, resolve } from "node:path";
+import { type Call, errno, exists, makeFolder, removeTree } from "../base/index.ts";
 import { ClusterError, type ClusterOptions, lockClusters } from "../cluster/index.ts";
 import { linkNames } from "./addresses.ts";
 import { removeCgroups } from "./cgroups.ts";
-import { lockMachine, machineStates, strike } from "./machine-clusters.ts";
-import { removeMountPoints } from "./mount-points.ts";
+import { leaveMachine, listedId, lockMachine } from "./machine-clusters.ts";
 import { killAll } from "./processes.ts";
-import { type ClusterFolder, clusterFolder, clustersFolder, readState } from "./state.ts";
+import { type ClusterFolder, clusterFolder, clustersFolder, DamagedState, readState } from "./state.ts";
 import type { ClusterState } from "./state-format.ts";
-import { restoreSysctls } from "./sysctls.ts";
 
 /**
- * Ends a cluster, however far it came, and takes away all that it made on this machine.
+ * Ends a cluster, however far it came, and takes away all that it made on this machine: where its state was damaged or deleted,
+ * what the machine's list and the processes' mark still say of it.
  *
  * @returns whether there was one
  * @throws ClusterError `cluster-stuck`, `cluster-unknown`
  */
 export async function nativeDown(options: ClusterOptions, call: Call): Promise<boolean> {
   const clusters = resolve(options.clusters ?? clustersFolder());
-  const folder = clusterFolder(options.name ?? "imgvol", clusters);
+  const name = options.name ?? "imgvol";
+  const folder = clusterFolder(name, clusters);
   // What somebody left of an up that was killed has no state, nor have the logs of one that failed.
   const left = (await exists(folder.path)) || (await exists(folder.lastLogs));
-  if ((await readState(folder)) === undefined && !left) return false;
+  if (!left && (await listedId(await realPath(folder))) === undefined) return false;
+  await makeFolder(clusters, 0o700);
   await using _held = await lockClusters(clusters, call);
-  const state = await readState(folder);
-  if (state === undefined) await removeRemains(folder);
-  else await removeCluster(folder, state, clusters, call);
-  await removeTree(folder.lastLogs);
-  return state !== undefined;
+  const state = await undamaged(folder);
+  const id = state?.id ?? (await listedId(await realPath(folder)));
+  if (id !== undefined) await endCluster({ name, id }, clusters, call);
+  if (state !== undefined) await removeFolder(folder);
+  else if (await exists(folder.path)) {
+    await removeRemains(folder);
+    call.progress?.say(`removed ${folder.path}: what was left of a cluster`);
+  }
+  if (await exists(folder.lastLogs)) {
+    await removeTree(folder.lastLogs);
+    call.progress?.say(`removed ${folder.lastLogs}: the logs of a cluster`);
+  }
+  return id !== undefined;
+}
+
+/** The state of a cluster, where there is one that says something. */
+async function undamaged(folder: ClusterFolder): Promise<ClusterState | undefined> {
+  return await readState(folder).catch((error: unknown) => {
+    if (error instanceof DamagedState) return undefined;
+    throw error;
+  });
+}
+
+/** The folder as a cluster has it on the machine's list, whether it is there or not. */
+async function realPath({ path }: ClusterFolder): Promise<string> {
+  return join(await realpath(dirname(path)).catch(() => dirname(path)), basename(path));
 }
 
 /** While the lock on the folder's clusters is held. Its state goes last: what fails in between can be done again. */
@@ -39,22 +61,22 @@ export async function removeCluster(
   clusters: string,
   call: Call,
 ): Promise<void> {
-  await killAll(state.id, call);
-  // The link goes with the node's namespace, but a little later than that one's processes.
-  spawnSync("ip", ["link", "delete", linkNames(state).host], { stdio: "ignore" });
-  await removeCgroups(state, call);
-  await leaveMachine(state, clusters, call);
+  await endCluster(state, clusters, call);
   await removeFolder(folder);
 }
 
-/** The last one to leave puts back what clusters change of the machine. */
-async function leaveMachine(state: ClusterState, clusters: string, call: Call): Promise<void> {
+/** All of a cluster that is not in its folder: name and id are enough to recognise it. */
+async function endCluster(
+  cluster: Pick<ClusterState, "id" | "name">,
+  clusters: string,
+  call: Call,
+): Promise<void> {
+  await killAll(cluster.id, call);
+  // The link goes with the node's namespace, but a little later than that one's processes.
+  spawnSync("ip", ["link", "delete", linkNames(cluster).host], { stdio: "ignore" });
+  await removeCgroups(cluster, call);
   await using _held = await lockMachine(call);
-  if ((await machineStates(clusters)).every(({ id }) => id === state.id)) {
-    await restoreSysctls(state.sysctls);
-    await removeMountPoints(state.folders);
-  }
-  await strike(state);
+  await leaveMachine(cluster, clusters);
 }
 
 /**
@@ -74,7 +96,17 @@ async function removeFolder({ path, state }: ClusterFolder): Promise<void> {
  * @throws ClusterError `cluster-unknown` where there is something that no cluster has
  */
 export async function removeRemains(folder: ClusterFolder): Promise<void> {
-  const ours = new Set(["kubeconfig", "kubectl-cache", "log", "node", "pki", "ready", "registry"]);
+  const ours = new Set([
+    basename(folder.state),
+    ".kube",
+    "kubeconfig",
+    "kubectl-cache",
+    "log",
+    "node",
+    "pki",
+    "ready",
+    "registry",
+  ]);
   const unfinished = `${basename(folder.state)}.`;
   const isOurs = (name: string): boolean =>
     ours.has(name) || (name.startsWith(unfinished) && name.endsWith(".tmp"));

@@ -1,6 +1,9 @@
 import { readdir, readlink, rm, symlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { type Call, passingLock } from "../base/index.ts";
+import { type Call, passingLock, quietCall } from "../base/index.ts";
+import { removeCgroups } from "./cgroups.ts";
+import { restoreSettings } from "./machine-settings.ts";
+import { processesOf } from "./processes.ts";
 import { clusterFolder, listStates, readState } from "./state.ts";
 import type { ClusterState } from "./state-format.ts";
 
@@ -33,7 +36,7 @@ export async function machineStates(clusters: string): Promise<readonly ClusterS
     const state = await listed(link);
     if (state === "damaged") continue;
     if (state?.id === id) found.set(id, state);
-    else await rm(link);
+    else if ((await processesOf(id)).length === 0) await forget(id, link);
   }
   return [...found.values()];
 }
@@ -48,11 +51,43 @@ async function listed(link: string): Promise<ClusterState | undefined | "damaged
   }
 }
 
+/** Of a cluster whose folder somebody deleted, after it had ended. What cannot be removed now is for its `down`. */
+async function forget(id: string, link: string): Promise<void> {
+  try {
+    await removeCgroups({ name: basename(await readlink(link)), id }, quietCall());
+    await rm(link);
+  } catch {}
+}
+
+/** The id of the cluster that is listed with a folder, whether there is anything in that or not. */
+export async function listedId(folder: string): Promise<string | undefined> {
+  for (const name of await readdir(dirname(MACHINE))) {
+    const id = LINK.exec(name)?.[1];
+    if (id === undefined) continue;
+    const to = await readlink(join(dirname(MACHINE), name)).catch(() => undefined);
+    if (to === folder) return id;
+  }
+  return undefined;
+}
+
 /** Lists a cluster whose state is written: whoever is killed in between leaves what `down` takes away, and what nobody else minds. */
 export async function enlist({ id, folder }: ClusterState): Promise<void> {
   await symlink(folder, `${MACHINE}-${id}`);
 }
 
-export async function strike({ id }: ClusterState): Promise<void> {
+/** Takes a cluster off the list. The last one to leave puts back what clusters change of the machine. While its lock is held. */
+export async function leaveMachine({ id }: Pick<ClusterState, "id">, clusters: string): Promise<void> {
+  const others = [...(await machineStates(clusters)).map((state) => state.id), ...(await runningIds())];
+  if (others.every((other) => other === id)) await restoreSettings();
   await rm(`${MACHINE}-${id}`, { force: true });
+}
+
+/** Those of which something runs, whatever became of their folders. */
+async function runningIds(): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const name of await readdir(dirname(MACHINE))) {
+    const id = LINK.exec(name)?.[1];
+    if (id !== undefined && (await processesOf(id)).length > 0) found.push(id);
+  }
+  return found;
 }

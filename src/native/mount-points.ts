@@ -20,8 +20,8 @@ export async function missingMountPoints(): Promise<readonly string[]> {
   return missing;
 }
 
-export async function makeMountPoints(folders: readonly string[]): Promise<void> {
-  for (const path of folders) {
+export async function makeMountPoints(): Promise<void> {
+  for (const path of MOUNT_POINTS) {
     await mkdir(path, { mode: 0o755 }).catch((error: unknown) => {
       if (errno(error) !== "EEXIST") throw error;
     });

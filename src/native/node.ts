@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { makeFolder, quietCall, runProgram } from "../base/index.ts";
-import { ClusterError } from "../cluster/index.ts";
+import { ClusterError, registryHosting } from "../cluster/index.ts";
 import { addressesOf, linkNames } from "./addresses.ts";
 import { isReady, openApi, until } from "./api.ts";
 import { cgroupName } from "./cgroups.ts";
@@ -106,8 +106,9 @@ export async function startNode(
     await importSandbox({ pause: program("pause"), ctr: program("ctr") }, at.path, call);
     step("containerd is ready");
     start(kubelet(at, at.kubeconfig("kubelet"), addresses));
-    const objects = baseObjects(addresses, userName("dns"), userName("proxy"));
-    await kubectl(program("kubectl"), at.kubeconfig("admin"), objects);
+    const create = (objects: unknown): Promise<void> =>
+      kubectl(program("kubectl"), at.kubeconfig("admin"), objects);
+    await create(baseObjects(addresses, userName("dns"), userName("proxy")));
     start(proxy(at.kubeconfig("proxy")));
     start(dns(at));
     await until(async () => {
@@ -117,6 +118,8 @@ export async function startNode(
     step("the node is ready");
     await until(() => listens({ port: port("registry"), host: "127.0.0.1" }), call, 20);
     await until(() => api.get("/api/v1/namespaces/default/serviceaccounts/default", call), call);
+    await until(() => api.get("/api/v1/namespaces/kube-public", call), call);
+    await create(registryHosting(port("registry")));
     await writeFile(folder.ready, "");
     tell("ready");
   };

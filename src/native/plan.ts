@@ -1,20 +1,19 @@
 import { randomUUID } from "node:crypto";
-import { access, constants, realpath } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { BaseError, messageOf } from "../base/index.ts";
+import { BaseError } from "../base/index.ts";
 import { type Binaries, builds, CONTAINERD, programsOf } from "../binaries/index.ts";
 import { ClusterError, freePort, KUBERNETES, type Published, type TakenPorts } from "../cluster/index.ts";
 import { freeNetwork } from "./free-network.ts";
-import { missingMountPoints, OWN_FOLDERS } from "./mount-points.ts";
+import { OWN_FOLDERS } from "./mount-points.ts";
 import type { NativeOptions } from "./options.ts";
 import type { ClusterState } from "./state-format.ts";
-import { readSysctls } from "./sysctls.ts";
 
 /**
  * What the cluster is going to be, before anything of it is there; while the machine's lock is held.
  *
  * @param others of this machine
- * @throws ClusterError `cluster-failed`, `path-hidden`, `file-unreadable`; BaseError `port-in-use`
+ * @throws ClusterError `cluster-failed`, `path-hidden`; BaseError `port-in-use`
  */
 export async function plan(
   name: string,
@@ -25,7 +24,7 @@ export async function plan(
 ): Promise<ClusterState> {
   const names = [...builds.flatMap(programsOf), "nft"];
   const programs = Object.fromEntries(names.map((program) => [program, binaries.path(program)]));
-  const htpasswd = options.htpasswd === undefined ? undefined : await readable(resolve(options.htpasswd));
+  const htpasswd = options.htpasswd === undefined ? undefined : resolve(options.htpasswd);
   const folder = join(await realpath(clusters), name);
   await refuseHidden([folder, ...Object.values(programs), ...(htpasswd === undefined ? [] : [htpasswd])]);
   return {
@@ -41,9 +40,6 @@ export async function plan(
     programs,
     cni: binaries.cni,
     ...(htpasswd === undefined ? {} : { htpasswd }),
-    // Of the first cluster that changed them.
-    sysctls: others[0]?.sysctls ?? (await readSysctls()),
-    folders: others[0]?.folders ?? (await missingMountPoints()),
   };
 }
 
@@ -83,22 +79,9 @@ async function freePorts(options: NativeOptions, taken: TakenPorts): Promise<rea
     { host: registry, node: registry, what: "registry" },
   ];
   for (const { host, node } of options.publish ?? []) {
-    ports.push({ host: await freePort(host, "--publish", taken), node, what: "published" });
+    ports.push({ host: await freePort(host, `--publish PORT:${node}`, taken), node, what: "published" });
   }
   return ports;
-}
-
-async function readable(path: string): Promise<string> {
-  try {
-    await access(path, constants.R_OK);
-    return path;
-  } catch (error) {
-    throw new ClusterError("file-unreadable", `${path}: ${messageOf(error)}`, {
-      cause: error,
-      hint: "name a file that has the registry's users: htpasswd -B -c FILE USER",
-      wrongUse: true,
-    });
-  }
 }
 
 /** The node has file systems of its own in some places, and would not see what the machine has there. */

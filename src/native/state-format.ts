@@ -23,16 +23,12 @@ export interface ClusterState {
   readonly cni: string;
   /** An htpasswd file that the registry asks for. */
   readonly htpasswd?: string;
-  /** Settings of the machine that the kubelet changes, as they were. */
-  readonly sysctls: Readonly<Record<string, string>>;
-  /** Empty folders that were made on the machine, for what is mounted over them. */
-  readonly folders: readonly string[];
 }
 
 /** Whether a file's content is a state. What was written by a version before this one is not. */
 export function isState(value: unknown): value is ClusterState {
   if (!isRecord(value)) return false;
-  const { id, network, ports, gateOff, programs, htpasswd, sysctls, folders } = value;
+  const { id, network, ports, gateOff, programs, htpasswd } = value;
   const texts = ["name", "folder", "kubernetes", "containerd", "created", "cni"];
   return (
     texts.every((field) => typeof value[field] === "string") &&
@@ -43,10 +39,7 @@ export function isState(value: unknown): value is ClusterState {
     ports.every(isPublished) &&
     typeof gateOff === "boolean" &&
     (htpasswd === undefined || typeof htpasswd === "string") &&
-    isTexts(programs) &&
-    isTexts(sysctls) &&
-    Array.isArray(folders) &&
-    folders.every((folder) => typeof folder === "string")
+    isTexts(programs)
   );
 }
 

@@ -1,5 +1,5 @@
 import { lstat, readFile, realpath } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { errno, makeFolder, messageOf, replaceFile } from "../base/index.ts";
 import { ClusterError, folderOf, listClusters, stateFolder } from "../cluster/index.ts";
 import { type ClusterState, isState } from "./state-format.ts";
@@ -50,23 +50,40 @@ export async function readState(folder: ClusterFolder): Promise<ClusterState | u
   try {
     // Root follows nobody's links, and does not do what another user's file says.
     const { uid } = await lstat(folder.path);
-    if (uid !== process.geteuid?.()) throw unknown(folder, "is another user's");
+    if (uid !== process.geteuid?.()) throw othersState(folder, "is another user's", uid);
     found = JSON.parse(await readFile(folder.state, "utf8"));
     path = await realpath(folder.path);
   } catch (error) {
     if (errno(error) === "ENOENT") return undefined;
     if (error instanceof ClusterError) throw error;
-    throw unknown(folder, `cannot be read: ${messageOf(error)}`, error);
+    if (errno(error) === "EACCES") throw othersState(folder, "may not be read", 0, error);
+    throw damaged(folder, `cannot be read: ${messageOf(error)}`, error);
   }
-  if (!isState(found)) throw unknown(folder, "does not say what a cluster is");
-  if (found.folder !== path) throw unknown(folder, `is a copy of ${join(found.folder, "cluster.json")}`);
+  if (!isState(found)) throw damaged(folder, "does not say what a cluster is");
+  if (found.folder !== path) {
+    const there = join(found.folder, basename(folder.state));
+    throw new ClusterError("cluster-unknown", `${folder.state} is a copy of ${there}`, {
+      hint: `if no cluster of it runs (pgrep -af ${folder.path}), remove ${folder.path}`,
+    });
+  }
   return found;
 }
 
-function unknown(folder: ClusterFolder, how: string, cause?: unknown): ClusterError {
-  return new ClusterError("cluster-unknown", `${folder.state} ${how}`, {
+/** A state of this user's that says nothing. What there is of the cluster may still be recognised by other signs. */
+export class DamagedState extends ClusterError {}
+
+function damaged({ path, state }: ClusterFolder, how: string, cause?: unknown): DamagedState {
+  return new DamagedState("cluster-unknown", `${state} ${how}`, {
     cause,
-    hint: `if no cluster of it runs (pgrep -af ${folder.path}), remove ${folder.path}`,
+    hint: `imgvol cluster down --name ${basename(path)} ends what runs of it, and removes ${path}`,
+  });
+}
+
+function othersState({ state }: ClusterFolder, how: string, uid: number, cause?: unknown): ClusterError {
+  const owner = uid === 0 ? "root" : `the user ${uid}`;
+  return new ClusterError("cluster-unknown", `${state} ${how}`, {
+    cause,
+    hint: `it belongs to ${owner}: run this as ${owner}, or take another --name`,
   });
 }
 
@@ -77,7 +94,12 @@ export async function writeState(folder: ClusterFolder, state: ClusterState): Pr
 
 /** Whether there is one of this name, however far it came. @throws ClusterError `name-invalid`, `cluster-unknown` */
 export async function nativeHas(name: string, clusters?: string): Promise<boolean> {
-  return (await readState(clusterFolder(name, clusters))) !== undefined;
+  try {
+    return (await readState(clusterFolder(name, clusters))) !== undefined;
+  } catch (error) {
+    if (error instanceof DamagedState) return true;
+    throw error;
+  }
 }
 
 /** Every native cluster of a folder, by name. @param damaged as of `listClusters` */

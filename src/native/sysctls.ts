@@ -5,7 +5,7 @@ import { join } from "node:path";
  * Settings of the whole machine that the kubelet sets, and to what; no namespace has its own.
  * https://github.com/kubernetes/component-helpers/blob/master/node/util/sysctl/sysctl.go
  */
-const CHANGED: Readonly<Record<string, string>> = {
+const CHANGED: Sysctls = {
   "vm/overcommit_memory": "1",
   "vm/panic_on_oom": "0",
   "kernel/panic": "10",
@@ -14,14 +14,20 @@ const CHANGED: Readonly<Record<string, string>> = {
   "kernel/keys/root_maxbytes": "25000000",
 };
 
-export async function readSysctls(): Promise<Readonly<Record<string, string>>> {
+export type Sysctls = Readonly<Record<string, string>>;
+
+/** What they are without a cluster. @param known as it was found before: one that has a cluster's value may have it from a cluster */
+export async function sysctlsBefore(known: Sysctls): Promise<Sysctls> {
   const found: Record<string, string> = {};
-  for (const name of Object.keys(CHANGED)) found[name] = await read(name);
+  for (const [name, changed] of Object.entries(CHANGED)) {
+    const now = await read(name);
+    found[name] = now === changed ? (known[name] ?? now) : now;
+  }
   return found;
 }
 
 /** What somebody else set since then stays as it is. */
-export async function restoreSysctls(settings: Readonly<Record<string, string>>): Promise<void> {
+export async function restoreSysctls(settings: Sysctls): Promise<void> {
   for (const [name, changed] of Object.entries(CHANGED)) {
     const before = settings[name];
     if (before === undefined || before === changed || (await read(name)) !== changed) continue;

@@ -3,13 +3,16 @@ import { resolve } from "node:path";
 import { type Call, errno, isAbort, makeFolder, messageOf, quietCall, removeTree } from "../base/index.ts";
 import { type Binaries, findBinaries } from "../binaries/index.ts";
 import { lockClusters, tellOthers } from "../cluster/index.ts";
+import { openHtpasswd } from "../serve/index.ts";
 import { addressesOf } from "./addresses.ts";
 import { alreadyUp, refusal } from "./already-up.ts";
 import { makeCgroups } from "./cgroups.ts";
+import { checkPath } from "./check-path.ts";
 import { removeCluster, removeRemains } from "./down.ts";
 import { writeKubeconfig } from "./kubeconfig.ts";
 import { checkMachine } from "./machine.ts";
-import { enlist, lockMachine, machineStates, strike } from "./machine-clusters.ts";
+import { enlist, leaveMachine, lockMachine, machineStates } from "./machine-clusters.ts";
+import { keepSettings } from "./machine-settings.ts";
 import { makeMountPoints } from "./mount-points.ts";
 import { clusterOf, type NativeCluster } from "./native-cluster.ts";
 import type { NativeOptions } from "./options.ts";
@@ -24,16 +27,20 @@ import type { ClusterState } from "./state-format.ts";
  * for, it answers as the `up` did that made it.
  *
  * @throws ClusterError `not-supported`, `not-root`, `program-missing`, `build-failed`, `cluster-up`, `cluster-unknown`,
- *   `file-unreadable`, `path-hidden`, `cluster-failed`; BaseError `port-in-use`. Nothing of it is left then.
+ *   `path-hidden`, `path-unusable`, `cluster-failed`; BaseError `port-in-use`; RegistryError `htpasswd-unreadable`,
+ *   `htpasswd-invalid`. Nothing of it is left then.
  */
 export async function nativeUp(options: NativeOptions, call: Call): Promise<NativeCluster> {
   const name = options.name ?? "imgvol";
   const clusters = resolve(options.clusters ?? clustersFolder());
   const folder = clusterFolder(name, clusters);
-  await checkMachine();
+  await checkMachine("with a container engine: imgvol cluster up --provider kind");
   const before = await alreadyUp(folder, options, call);
   if (before !== undefined && before !== "half") return clusterOf(folder, before);
+  checkPath(folder.path);
   tellOthers(options.publish ?? [], call);
+  if (options.htpasswd !== undefined)
+    await openHtpasswd(options.htpasswd, (text) => call.progress?.say(text));
   const binaries = await findBinaries(options, call);
   await using _held = await lockClusters(clusters, call);
   // Who was on the way to it has come to an end by now.
@@ -58,11 +65,12 @@ async function claim(
   await using _held = await lockMachine(call);
   const state = await plan(name, clusters, await machineStates(clusters), binaries, options);
   try {
+    await keepSettings();
     await writeState(folder, state);
     await enlist(state);
   } catch (error) {
     await removeTree(folder.path);
-    await strike(state);
+    await leaveMachine(state, clusters);
     throw error;
   }
   return state;
@@ -100,7 +108,7 @@ async function keepLogs({ logs, lastLogs }: ClusterFolder): Promise<void> {
 async function prepare(folder: ClusterFolder, state: ClusterState, call: Call): Promise<void> {
   call.signal.throwIfAborted();
   for (const path of [folder.logs, folder.registry]) await makeFolder(path, 0o700);
-  await makeMountPoints(state.folders);
+  await makeMountPoints();
   await makeCgroups(state);
   await writePki(folder.pki, addressesOf(state.network), new Date());
   const api = state.ports.find((p) => p.what === "api")?.host ?? 0;

@@ -52,12 +52,13 @@ export interface HtpasswdFile {
 /**
  * Opens a file of users; a change of it counts from the next request on.
  *
- * @param say told when a changed file cannot be used
+ * @param say told when the file names nobody, and when a changed one cannot be used
  * @throws RegistryError `htpasswd-invalid`, `htpasswd-unreadable`
  */
 export async function openHtpasswd(file: string, say: (sentence: string) => void): Promise<HtpasswdFile> {
   let seen = await fingerprint([file]);
   let users = await load(file);
+  if (users.size === 0) say(`warning: ${file} names no user: nobody can log in`);
   let loading: Promise<void> | undefined;
 
   async function refresh(): Promise<void> {

@@ -1,2 +1,3 @@
+export { type HtpasswdFile, openHtpasswd } from "./htpasswd.ts";
 export { htpasswdLine } from "./htpasswd-line.ts";
 export { type StartOptions, startRegistry } from "./start.ts";

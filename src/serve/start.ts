@@ -137,7 +137,5 @@ function leftToItself({ local: { origin } }: Mirror): Finding {
 async function openLogins(options: StartOptions, held: ResourceStack): Promise<Logins | undefined> {
   if (options.htpasswd === undefined) return undefined;
   const say = options.say ?? (() => {});
-  const file = await openHtpasswd(options.htpasswd, say);
-  if ((await file.users()).size === 0) say(`warning: ${options.htpasswd} names no user: nobody can log in`);
-  return held.keep(fileLogins(file));
+  return held.keep(fileLogins(await openHtpasswd(options.htpasswd, say)));
 }

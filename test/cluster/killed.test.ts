@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -48,6 +48,22 @@ for (const [who, is] of PROCESSES) {
     assert.equal(await nativeDown({ name: "killed", clusters }, call), true);
     assert.deepEqual(await tracesOf(state), []);
     assert.equal(await exists(join(clusters, "killed")), false);
+  });
+}
+
+const LOST: readonly (readonly [string, (folder: string) => Promise<void>])[] = [
+  ["damaged", (folder) => writeFile(join(folder, "cluster.json"), '{"name":')],
+  ["deleted with the whole folder", (folder) => rm(folder, { recursive: true, force: true })],
+];
+
+for (const [how, lose] of LOST) {
+  test(`a state that is ${how} while its cluster runs: down ends it all the same`, async () => {
+    await nativeUp({ ...programs, name: "lost", clusters, apiPort: 0, registryPort: 0 }, call);
+    const state = JSON.parse(await readFile(join(clusters, "lost", "cluster.json"), "utf8"));
+    await lose(join(clusters, "lost"));
+    assert.equal(await nativeDown({ name: "lost", clusters }, call), true);
+    assert.deepEqual(await tracesOf(state), []);
+    assert.deepEqual(await readdir(clusters), []);
   });
 }
 

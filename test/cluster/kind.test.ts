@@ -6,10 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { quietCall, runProgram, temporaryFolder } from "../../src/base/index.ts";
+import { registryHosting } from "../../src/cluster/index.ts";
 import { addProgram, makeRoot } from "../../src/demo/app-root.ts";
 import { imgvolSources } from "../../src/demo/index.ts";
 import { dashboardObjects, newToken, PAGE, packDashboard } from "../../src/kind/dashboard.ts";
-import { hostsToml, type KindSpec, registryHosting } from "../../src/kind/files.ts";
+import { hostsToml, json, type KindSpec } from "../../src/kind/files.ts";
 import { kindPlan, UNTIL_READY } from "../../src/kind/plan.ts";
 import { dashboardClient } from "../../src/telemetry/index.ts";
 import { TestCluster } from "./cluster.ts";
@@ -63,7 +64,7 @@ test("the hosts.toml leads containerd to a registry by another name, for images 
 });
 
 test("the cluster takes the registry's ConfigMap, twice, and anyone who is known may read it", async () => {
-  for (let i = 0; i < 2; i++) await cluster.kubectl(["apply", "-f", "-"], registryHosting(5001));
+  for (let i = 0; i < 2; i++) await cluster.kubectl(["apply", "-f", "-"], json(registryHosting(5001)));
   const found = await cluster.get<{ data: Record<string, string> }>(
     "configmap",
     "local-registry-hosting",

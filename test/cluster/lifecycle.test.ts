@@ -133,6 +133,14 @@ test("two clusters at a time know nothing of each other, and the settings of the
   assert.deepEqual(await lookAtMachine(), before);
 });
 
+test("after a cluster's folder was deleted, down puts the machine back", async () => {
+  const before = await lookAtMachine();
+  await nativeUp(options("lost"), call);
+  await rm(join(clusters, "lost"), { recursive: true, force: true });
+  assert.equal(await nativeDown({ name: "lost", clusters }, call), true);
+  assert.deepEqual(await lookAtMachine(), before);
+});
+
 test("an up that is killed or stopped at any moment leaves nothing that down does not take away", async () => {
   const before = await lookAtMachine();
   for (const [signal, moment] of [
@@ -196,10 +204,10 @@ test("what is in the way is told before anything is made", async () => {
     [{ apiPort: port }, "port-in-use", /^port \d+ on 127\.0\.0\.1 is in use by .*\(process \d+\)$/],
     [{ registryPort: port }, "port-in-use", /^port \d+ on 127\.0\.0\.1 is in use by/],
     [{ apiPort: 10_250 }, "port-in-use", /^port 10250 is one that Kubernetes itself has on the node$/],
-    [{ publish: [twice, twice] }, "port-in-use", /^port 18080 is taken already, by --publish$/],
+    [{ publish: [twice, twice] }, "port-in-use", /^port 18080 is taken already, by --publish PORT:30080$/],
     [{ apiPort: 18_080, publish: [twice] }, "port-in-use", /^port 18080 is taken already, by --api-port$/],
     [{ name: "Not A Name" }, "name-invalid", /Not A Name/],
-    [{ htpasswd: join(clusters, "nobody") }, "file-unreadable", /nobody/],
+    [{ htpasswd: join(clusters, "nobody") }, "htpasswd-unreadable", /nobody/],
     [{ htpasswd: hidden }, "path-hidden", /is below \/run/],
     [{ bin: empty }, "program-missing", /\/pause is not there/],
   ] as const) {

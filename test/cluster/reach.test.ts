@@ -59,6 +59,12 @@ test("the node has a way to this machine and to its own pods and Services, and t
   assert.equal(ip("-6 route show default").trim(), "");
 });
 
+test("tools find the registry where they look for it: KEP-1755", async () => {
+  const words = ["-n", "kube-public", "configmap", "local-registry-hosting"];
+  const { data } = await cluster.get<{ data: Readonly<Record<string, string>> }>(...words);
+  assert.deepEqual(data, { "localRegistryHosting.v1": `host: "${cluster.cluster.registry}"\n` });
+});
+
 test("its keys are for its owner alone", async () => {
   const folder = join(cluster.cluster.kubeconfig, "..");
   assert.equal((await stat(folder)).mode & 0o777, 0o700);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -13,6 +13,20 @@ test("down leaves no logs of an up that failed, and no lock", async () => {
   await mkdir(clusterFolder("two", clusters.path).lastLogs);
   assert.equal(await nativeDown({ name: "one", clusters: clusters.path }, quietCall()), false);
   assert.deepEqual(await readdir(clusters.path), ["two.log"]);
+});
+
+test("a damaged state of which nothing is known any more goes with down, and what is no cluster's stays", async () => {
+  await using clusters = await temporaryFolder(tmpdir(), "imgvol-state-");
+  const folder = clusterFolder("one", clusters.path);
+  await mkdir(join(folder.path, "log"), { recursive: true });
+  await writeFile(folder.state, "{");
+  await writeFile(join(folder.path, "thesis"), "");
+  const down = (): Promise<boolean> => nativeDown({ name: "one", clusters: clusters.path }, quietCall());
+  await assert.rejects(down(), { code: "cluster-unknown" });
+  assert.deepEqual((await readdir(folder.path)).sort(), ["cluster.json", "log", "thesis"]);
+  await rm(join(folder.path, "thesis"));
+  assert.equal(await down(), false);
+  assert.deepEqual(await readdir(clusters.path), []);
 });
 
 test("what a killed up left without a state goes with down; what is no cluster's stays", async () => {

@@ -78,6 +78,14 @@ for (const tool of ["minikube", "k3d"]) {
     const { code, stdout } = await cluster("up", "--provider", tool, "--kubernetes", "1.33");
     assert.equal(code, 0);
     assert.match(stdout, /ImageVolume=true/);
+    const open = await cluster("up", "--provider", tool, "--registry-port", "0", "--dry-run");
+    const [, port] = /127\.0\.0\.1:(\d+)/.exec(open.stdout) ?? [];
+    assert.ok(Number(port) > 0, open.stderr);
+    const down = await cluster("down", "--provider", tool, "--name", "mine");
+    assert.equal(down.code, 2);
+    const [, end = ""] =
+      /^# To end it: (.*)$/m.exec((await cluster("up", "--provider", tool, "--name", "mine")).stdout) ?? [];
+    assert.ok(end.includes("mine-registry") && down.stderr.endsWith(`hint: ${end}\n`), down.stderr);
     assert.equal(spawnSync("sh", ["-n"], { input: stdout }).status, 0);
     assert.doesNotMatch((await cluster("up", "--provider", tool)).stdout, /ImageVolume/);
   });
@@ -86,7 +94,11 @@ for (const tool of ["minikube", "k3d"]) {
 const WRONG: Readonly<Record<string, [words: readonly string[], told: RegExp]>> = {
   "another provider": [["--provider", "swarm"], /--provider: not one of native, kind, minikube, k3d/],
   "native's flag for kind": [["--provider", "kind", "--bin", "/bin"], /--bin is for native, not for kind/],
-  "kind's flag for native": [["--provider", "native", "--dry-run"], /--dry-run is for kind, not for native/],
+  "kind's flag for native": [["--provider", "native", "--dry-run"], /--dry-run is for kind, minikube, k3d, not for native/],
+  "a recipe's lack": [
+    ["--provider", "k3d", "--publish", "8080:30080"],
+    /--publish is for native, kind, not for k3d\nhint: leave --publish out, or take --provider native or kind/,
+  ],
   "a version without image volumes": [
     ["--provider", "kind", "--dry-run", "--kubernetes", "1.30"],
     /Kubernetes 1\.30 has no image volumes/,

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { quietCall, temporaryFolder } from "../../src/base/index.ts";
 import { defaultProvider, providersOf } from "../../src/cli/cluster-provider.ts";
-import { ClusterError, lockClusters, shellEnvironment } from "../../src/cluster/index.ts";
+import { ClusterError, lockClusters, shellEnvironment, tellOldKubectl } from "../../src/cluster/index.ts";
 import {
   kindClustersFolder,
   kindFolder,
@@ -59,8 +59,6 @@ const native: ClusterState = {
   gateOff: false,
   programs: {},
   cni: "/cni",
-  sysctls: {},
-  folders: [],
 };
 const kind = {
   spec: {
@@ -165,6 +163,33 @@ test("a shell is told where the kubeconfig is, and the kubectl where it has none
     );
     process.env["PATH"] = bin;
     assert.equal((await shellEnvironment(cluster)).length, 1);
+  } finally {
+    process.env["PATH"] = path;
+  }
+});
+
+test("a kubectl that is too old for the cluster is told", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-shell-");
+  const path = process.env["PATH"];
+  const said: string[] = [];
+  const progress = {
+    start: () => ({ advance() {}, done() {}, failed() {} }),
+    say: (t: string) => void said.push(t),
+  };
+  try {
+    process.env["PATH"] = `${folder.path}:${path}`;
+    for (const minor of [32, 34, 35, 37]) {
+      const json = `{"clientVersion": {"gitVersion": "v1.${minor}.0"}}`;
+      await writeFile(join(folder.path, "kubectl"), `#!/bin/sh\necho '${json}'\n`, { mode: 0o755 });
+      await tellOldKubectl({ kubernetes: "1.36.3", kubectl: "/own/kubectl" }, { ...quietCall(), progress });
+    }
+    assert.deepEqual(
+      said,
+      [32, 34].map(
+        (minor) =>
+          `${folder.path}/kubectl is of Kubernetes 1.${minor}, too old for this cluster: take /own/kubectl`,
+      ),
+    );
   } finally {
     process.env["PATH"] = path;
   }
