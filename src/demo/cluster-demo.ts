@@ -21,9 +21,11 @@ import { latestTrace } from "./arrived.ts";
 import { publishDashboard, publishJavaApp } from "./cluster-images.ts";
 import { commandLine } from "./command-line.ts";
 import type { Demo, DemoOptions, DemoResult } from "./demo.ts";
+import { DemoError } from "./errors.ts";
 import { copyExample } from "./example.ts";
-import { type AgentImage, publishAgent } from "./image.ts";
+import { publishAgent } from "./image.ts";
 import { Kubectl } from "./kubectl.ts";
+import { demoManifest } from "./manifest.ts";
 import { mavenPackage } from "./maven.ts";
 import { sendRequests } from "./requests.ts";
 import { waitForTelemetry } from "./wait.ts";
@@ -35,8 +37,6 @@ export interface ClusterDemoOptions extends DemoOptions {
 
 const MANIFESTS = fileURLToPath(new URL("../../examples/spring-kubernetes/", import.meta.url));
 
-/** In the example's manifests: what a demo has under another address. */
-const EXAMPLE_REGISTRY = "localhost:5001";
 const AGENT = "otel-java";
 const HELLO = { name: "hello-spring", nodePort: 30_080, span: "GET /hello/{name}" } as const;
 const PAGE = 31_888;
@@ -48,6 +48,12 @@ const PAGE = 31_888;
  * @throws DemoError; what the steps throw. Nothing of it runs on then.
  */
 export async function runClusterDemo(options: ClusterDemoOptions, call: Call): Promise<Demo> {
+  if (options.app === "node") {
+    throw new DemoError("app-unknown", "there is no demo node on a cluster", {
+      hint: "imgvol demo spring --cluster, or imgvol demo node on this machine itself",
+      wrongUse: true,
+    });
+  }
   const held = new ResourceStack();
   try {
     const shown = await steps(options, held, call);
@@ -82,7 +88,8 @@ async function steps(options: ClusterDemoOptions, held: ResourceStack, call: Cal
   await kubectl.done([...create, `--from-file=token=${secret}`], call);
   for (const file of ["dashboard.yaml", "hello.yaml"]) {
     const at = join(work, file);
-    await writeFile(at, await manifest(file, cluster, agent));
+    const text = await readFile(join(MANIFESTS, file), "utf8");
+    await writeFile(at, demoManifest(text, file, cluster.registry, agent));
     await kubectl.done(["apply", "-f", at], call);
   }
   await kubectl.rolledOut("dashboard", "dashboard", call);
@@ -144,14 +151,6 @@ async function reached(url: string, call: Call): Promise<void> {
       await sleep(100, undefined, { signal: call.signal });
     }
   }
-}
-
-/** A manifest of the example, with this cluster's registry, and the agent's volume pinned to its digest. */
-async function manifest(file: string, { registry }: NativeCluster, agent: AgentImage): Promise<string> {
-  const text = (await readFile(join(MANIFESTS, file), "utf8")).replaceAll(EXAMPLE_REGISTRY, registry);
-  return text
-    .replace(/(imgvol\.volume\.reference)=\S+/, `$1=${agent.reference},imgvol.volume.digest=${agent.digest}`)
-    .replace(/(reference: )\S+/, `$1${agent.reference}@${agent.digest}`);
 }
 
 function published({ ports }: NativeCluster, nodePort: number): string {

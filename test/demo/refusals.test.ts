@@ -16,6 +16,12 @@ test("what cannot be shown is refused before anything is made", async () => {
     const rails = await imgvol(["demo", "rails"], { env });
     assert.equal(rails.code, 2);
     assert.match(rails.stderr, /^hint: the demos are spring and node$/m);
+    const node = await imgvol(["demo", "node", "--cluster", "--once"], { env });
+    assert.equal(node.code, 2);
+    assert.match(
+      node.stderr,
+      /^error: there is no demo node on a cluster\nhint: imgvol demo spring --cluster/,
+    );
     assert.deepEqual(await readdir(empty), []);
   } finally {
     await rm(empty, { recursive: true, force: true });
