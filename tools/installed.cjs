@@ -10,3 +10,11 @@ try {
   console.error("hint: run `npm ci --include=dev` there first");
   process.exit(1);
 }
+try {
+  const { accessSync, constants } = require("node:fs");
+  accessSync(process.cwd(), constants.W_OK);
+} catch {
+  console.error(`error: ${process.cwd()} is not yours to write to, and what is built goes to its dist/`);
+  console.error("hint: build it as its owner, or in a clone of your own");
+  process.exit(1);
+}

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cp, mkdir, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder } from "../../src/base/index.ts";
 
@@ -26,6 +26,25 @@ test("where nothing is built the command says how to; where what is built is bro
   const broken = run();
   assert.equal(broken.status, 3);
   assert.match(broken.stderr, /^error: imgvol could not start: broken\n$/);
+});
+
+test("a build in somebody else's clone says so in a line", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-others-");
+  await cp(join(root, "tools/installed.cjs"), join(folder.path, "tools/installed.cjs"));
+  const typescript = join(folder.path, "node_modules/typescript/package.json");
+  await mkdir(dirname(typescript), { recursive: true });
+  await writeFile(typescript, "{}");
+  await chmod(folder.path, 0o555);
+  // Root may write anywhere.
+  const user = process.geteuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+  const build = spawnSync(process.execPath, ["tools/installed.cjs"], {
+    cwd: folder.path,
+    encoding: "utf8",
+    ...user,
+  });
+  await chmod(folder.path, 0o755);
+  assert.equal(build.status, 1);
+  assert.match(build.stderr, /^error: \S+ is not yours to write to, .*\nhint: build it as its owner, .*\n$/);
 });
 
 test("a build before npm ci says what is missing, and nothing else", async () => {

@@ -94,7 +94,10 @@ for (const tool of ["minikube", "k3d"]) {
 const WRONG: Readonly<Record<string, [words: readonly string[], told: RegExp]>> = {
   "another provider": [["--provider", "swarm"], /--provider: not one of native, kind, minikube, k3d/],
   "native's flag for kind": [["--provider", "kind", "--bin", "/bin"], /--bin is for native, not for kind/],
-  "kind's flag for native": [["--provider", "native", "--dry-run"], /--dry-run is for kind, minikube, k3d, not for native/],
+  "kind's flag for native": [
+    ["--provider", "native", "--dry-run"],
+    /--dry-run is for kind, minikube, k3d, not for native/,
+  ],
   "a recipe's lack": [
     ["--provider", "k3d", "--publish", "8080:30080"],
     /--publish is for native, kind, not for k3d\nhint: leave --publish out, or take --provider native or kind/,
