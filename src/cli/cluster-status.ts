@@ -26,9 +26,11 @@ export function status(command: Command, run: Run): void {
           ...kind.map((cluster) => ({ provider: "kind", ...cluster })),
         ];
         for (const { message, hint } of damaged) io.complain(`error: ${message}\nhint: ${hint}`);
+        // One that cannot be read is not one that there is not.
+        const none = damaged.length > 0 ? "" : `there is no cluster${name === undefined ? "" : ` ${name}`}`;
         io.answer({ clusters, damaged }, () =>
           clusters.length === 0
-            ? `there is no cluster${name === undefined ? "" : ` ${name}`}`
+            ? none
             : table(
                 ["NAME", "PROVIDER", "STATE", "KUBERNETES", "REGISTRY", "PUBLISHED", "KUBECONFIG"],
                 clusters.map((c) => [

@@ -181,6 +181,9 @@ test("status of one by its name, of all, and of those whose state cannot be read
     const two = await cluster("status", "--name", "two");
     assert.equal(two.code, 3);
     assert.match(two.stderr, /cannot be read/);
+    await rm(join(kept, "kind/one"), { recursive: true });
+    const none = await cluster("status");
+    assert.deepEqual([none.code, none.stdout], [1, ""]);
   } finally {
     await rm(kept, { recursive: true });
   }
