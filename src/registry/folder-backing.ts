@@ -5,7 +5,7 @@ import type { Digest } from "../oci/index.ts";
 import { openLayout } from "../store/index.ts";
 import type { Backing, Repository } from "./backing.ts";
 import { RegistryError } from "./errors.ts";
-import { FolderContents, isBare } from "./folder-contents.ts";
+import { FolderContents, hasBlobs, isBare } from "./folder-contents.ts";
 import { namesBelow } from "./folder-names.ts";
 import { folderRecords, sweepRecords } from "./folder-records.ts";
 import { SpoolFolder } from "./folder-spool.ts";
@@ -103,6 +103,8 @@ export async function folderBacking(dir: string): Promise<Backing> {
         if (await isRepository(home)) continue;
         await shape.exclusive(async () => {
           if (open.has(name) || (await isRepository(home))) return;
+          // A layout that lost the file which says that it is one is not ours to take away with all that is in it.
+          if (await hasBlobs(home)) return;
           const contents = new FolderContents(home);
           for await (const left of contents.leftovers(call)) await contents.removeLeftover(left);
           await removeRepository(root, home);

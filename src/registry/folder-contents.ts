@@ -142,15 +142,21 @@ export class FolderContents implements Contents {
 
 /** Whether nothing is in a repository that anybody put there. There may be a sign that it was: a record without content. */
 export async function isBare(home: string): Promise<boolean> {
-  for (const algorithm of await namesIn(join(home, "_layout", "blobs"))) {
-    if ((await namesIn(join(home, "_layout", "blobs", algorithm))).length > 0) return false;
-  }
+  if (await hasBlobs(home)) return false;
   try {
     return (await namedIn(home)).length === 0;
   } catch (error) {
     if (error instanceof StoreError) return false;
     throw error;
   }
+}
+
+/** Whether there is content, also where no layout says that it is a repository. */
+export async function hasBlobs(home: string): Promise<boolean> {
+  for (const algorithm of await namesIn(join(home, "_layout", "blobs"))) {
+    if ((await namesIn(join(home, "_layout", "blobs", algorithm))).length > 0) return true;
+  }
+  return false;
 }
 
 /** @throws StoreError `store-invalid` */

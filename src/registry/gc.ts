@@ -42,7 +42,13 @@ export async function collectGarbage(
       findings.push(stopped(name, error));
     }
   }
-  if (!dryRun) await backing.forgetGone?.(call);
+  try {
+    if (!dryRun) await backing.forgetGone?.(call);
+  } catch (error) {
+    // What was collected is told all the same.
+    if (call.signal.aborted || isAbort(error) || errno(error) === undefined) throw error;
+    findings.push(stopped(backing.origin, error));
+  }
   const bytes = repositories.reduce((sum, collected) => sum + collected.bytes, uploads.bytes);
   return { dryRun, repositories, uploads, bytes, findings };
 }

@@ -341,6 +341,20 @@ test("gc: what crashes left goes: records without content, referrers without a r
   ]);
 });
 
+test("gc forgets what was where no repository is, and takes no content of one that lost its oci-layout", async () => {
+  await using folder = await temporaryFolder(tmpdir(), "imgvol-registry-");
+  const blob = blobPath(folder.path, "a/b", sha256("layer"));
+  await mkdir(join(blob, ".."), { recursive: true });
+  await mkdir(join(folder.path, "a/b/_manifests/sha256"), { recursive: true });
+  await writeFile(blob, "layer");
+  await using backing = await folderBacking(folder.path);
+  await backing.forgetGone?.(quietCall());
+  assert.equal(await readFile(blob, "utf8"), "layer");
+  await rm(blob);
+  await backing.forgetGone?.(quietCall());
+  assert.deepEqual((await readdir(folder.path)).sort(), ["_lock", "_uploads"]);
+});
+
 test("gc: an empty repository goes, with the folders above it; one in which somebody is does not", async () => {
   await using folder = await temporaryFolder(tmpdir(), "imgvol-registry-");
   await using backing = await folderBacking(folder.path);
