@@ -88,7 +88,7 @@ export class RemoteHost {
     return hosts?.place === undefined ? `~/.config/containers/certs.d/${registry}` : hosts.place(registry);
   }
 
-  /** Whether it has ever given an answer that was no trouble of its own: it was there, and may be back soon. */
+  /** Whether it has ever given an answer to who we are that was no trouble of its own: it was there, and may be back soon. */
   get served(): boolean {
     return this.#served;
   }
@@ -167,7 +167,8 @@ export class RemoteHost {
     };
     const response = await (isStream(ask.body) ? request : requestFollowing)(asked, call);
     this.#met = true;
-    this.#served ||= !isTemporary(response.status);
+    // A 401 sends us to where tokens are, which may never have been there.
+    this.#served ||= response.status !== 401 && !isTemporary(response.status);
     if (response.url.origin === this.url.origin) {
       this.#peer = response.peer;
       this.#warnings?.heard(response.headers);

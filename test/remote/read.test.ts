@@ -222,3 +222,13 @@ test("read: giving up half-way closes the connection", async () => {
   for await (const _ of registry.open().read(d, call)) break;
   while (closed === 0) await new Promise(setImmediate);
 });
+
+test("a registry that only sent us to where tokens are is not waited for as one that was there", async () => {
+  await using tokens = await peer(cut);
+  await using registry = await peer((_seen, response) => {
+    reply(response, 401, { "www-authenticate": `Bearer realm="${tokens.url}/token",service="it"` });
+  });
+  await using store = registry.open({ retry: { attempts: 2, whileAway: 5, delay: 1 } });
+  assert.equal(await codeOf(read(store)), "registry-unreachable");
+  assert.equal(tokens.seen.length, 2);
+});
