@@ -3,6 +3,7 @@ import { type Call, collect, discard } from "../base/index.ts";
 import {
   type Capabilities,
   type Descriptor,
+  type Digest,
   isDigest,
   isManifestLike,
   isRepository,
@@ -66,6 +67,8 @@ class RemoteMedium implements Medium {
   readonly can: Capabilities;
   readonly #at: RemoteRepository;
   readonly #uploads: BlobUploads;
+  /** What the registry says it has, in another size. */
+  readonly #damaged = new Set<Digest>();
   readonly #subjects: RemoteSubjects;
   /** What was pushed last: it is the one that is tagged next. */
   #last: { readonly digest: string; readonly bytes: Uint8Array } | undefined;
@@ -73,7 +76,7 @@ class RemoteMedium implements Medium {
   constructor(at: RemoteRepository) {
     this.#at = at;
     this.origin = at.origin;
-    this.#uploads = new BlobUploads(at);
+    this.#uploads = new BlobUploads(at, this.#damaged);
     this.#subjects = new RemoteSubjects(at);
     this.can = {
       tags: { list: (call) => listTags(at, call) },
@@ -108,7 +111,7 @@ class RemoteMedium implements Medium {
     // Cut or overwritten where it lies. Some say nothing, or 0, to a HEAD.
     const size = Number(response.headers.get("content-length") ?? 0);
     if (size === 0 || size === d.size) return true;
-    if (!isManifestLike(d.mediaType)) this.#uploads.isDamaged(d.digest);
+    this.#damaged.add(d.digest);
     return false;
   }
 
@@ -125,6 +128,7 @@ class RemoteMedium implements Medium {
     const d = content.seal();
     const told = await putManifest(this.#at, d.digest, d, bytes, call);
     await this.#subjects.pushed(d, bytes, told.get("oci-subject"), call);
+    await this.#mended(d, call);
     this.#last = { digest: d.digest, bytes };
   }
 
@@ -148,7 +152,9 @@ class RemoteMedium implements Medium {
 
   /** A registry that knows sha256 alone may take other content with a 201, and not find it again. */
   async #confirm(expected: Descriptor | undefined, call: Call): Promise<void> {
-    if (expected === undefined || expected.digest.startsWith("sha256:")) return;
+    if (expected === undefined) return;
+    await this.#mended(expected, call);
+    if (expected.digest.startsWith("sha256:")) return;
     if (await this.has(expected, call)) return;
     throw new StoreError(
       "unsupported",
@@ -157,6 +163,25 @@ class RemoteMedium implements Medium {
         hint: "it seems to know no other digests than sha256",
       },
     );
+  }
+
+  /** Some take all bytes with a 201, and keep what lay there: CNCF distribution does. What they said of its size is no proof. */
+  async #mended(d: Descriptor, call: Call): Promise<void> {
+    if (!this.#damaged.delete(d.digest)) return;
+    try {
+      for await (const _chunk of verified(this).read(d, call)) call.signal.throwIfAborted();
+    } catch (cause) {
+      const wrong = cause instanceof StoreError && /^(?:digest|size)-mismatch$/.test(cause.code);
+      if (!wrong) throw cause;
+      throw new StoreError(
+        "upload-failed",
+        `${this.origin}: the registry took ${d.digest}, and still gives what was damaged there`,
+        {
+          hint: "it keeps what it has by a digest: have its operator delete that file in its storage, and copy again",
+          cause,
+        },
+      );
+    }
   }
 
   async #mount(d: Descriptor, from: Store, call: Call): Promise<boolean> {

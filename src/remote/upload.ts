@@ -21,13 +21,14 @@ export class BlobUploads {
   readonly #path: UploadPath;
   /** Uploads that the registry opened where it was asked for a mount; the next one of that blob is sent there. */
   readonly #offered = new Map<Digest, Response>();
-  /** What the registry has, but not as it was given: taking that from wherever it lies would not mend it. */
-  readonly #damaged = new Set<Digest>();
+  readonly #damaged: ReadonlySet<Digest>;
   /** Uploads that were given up, but could not be deleted yet. */
   readonly #abandoned = new Set<URL>();
 
-  constructor(at: RemoteRepository) {
+  /** @param damaged what the registry has, but not as it was given: taking that from wherever it lies would not mend it */
+  constructor(at: RemoteRepository, damaged: ReadonlySet<Digest>) {
     this.#path = new UploadPath(at);
+    this.#damaged = damaged;
   }
 
   /**
@@ -52,11 +53,6 @@ export class BlobUploads {
       }
       return await this.#sweep();
     }
-  }
-
-  /** The registry has other bytes by this digest: they are to be sent, whatever it says of them. */
-  isDamaged(digest: Digest): void {
-    this.#damaged.add(digest);
   }
 
   /** Asks for the blob to be taken from another repository. False where the registry does not. */

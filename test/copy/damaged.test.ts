@@ -10,6 +10,7 @@ import { openRemote } from "../../src/remote/index.ts";
 import { startRegistry } from "../../src/serve/index.ts";
 import { memoryStore, openArchive, openLayout, readManifest } from "../../src/store/index.ts";
 import { codeOf, putImage } from "../contract/store.ts";
+import { peer, reply } from "../remote/peer.ts";
 
 const call = quietCall();
 
@@ -134,6 +135,38 @@ test("what was cut or is another manifest in a registry does not keep an image f
     } finally {
       await place[Symbol.asyncDispose]?.();
     }
+  }
+});
+
+test("a registry that takes what mends it, and keeps what it has, is said to", async () => {
+  await using source = memoryStore();
+  const image = await putImage(source, 1);
+  const { view } = await readManifest(source, image, call);
+  assert.ok(view.kind === "manifest");
+  const [layer] = view.layers;
+  assert.ok(layer !== undefined);
+  for (const wrong of [image, layer]) {
+    const kept = (await bytesOf(source, wrong)).subarray(0, 5);
+    await using stubborn = await peer(({ method, path }, response) => {
+      if (method === "POST") reply(response, 202, { location: "/v2/a/b/blobs/uploads/1" });
+      else if (method === "PATCH") reply(response, 202, { location: "/v2/a/b/blobs/uploads/1" });
+      else if (method === "PUT") reply(response, 201);
+      else if (path.endsWith(wrong.digest)) reply(response, 200, { "content-length": "5" }, kept);
+      else reply(response, method === "HEAD" ? 200 : 404);
+    });
+    await using destination = stubborn.open();
+    await assert.rejects(
+      copy(source, image.digest, destination, undefined, {}, call),
+      (error: ImgvolError) => {
+        assert.equal(error.code, "upload-failed");
+        assert.match(
+          error.message,
+          /^destination .* took sha256:.*, and still gives what was damaged there$/,
+        );
+        assert.match(error.hint ?? "", /have its operator delete/);
+        return true;
+      },
+    );
   }
 });
 
