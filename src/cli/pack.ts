@@ -1,6 +1,6 @@
-import { type Finding, formatBytes, formatCount, ResourceStack } from "../base/index.ts";
+import { type Finding, formatBytes, formatCount, ResourceStack, shellWord } from "../base/index.ts";
 import { copy } from "../copy/index.ts";
-import { formatReference } from "../oci/index.ts";
+import { formatReference, type Reference } from "../oci/index.ts";
 import { type PackOptions, pack, StrictRefused } from "../pack/index.ts";
 import type { Io } from "./io.ts";
 import {
@@ -57,7 +57,7 @@ export const verb: Verb = {
             if (error instanceof StrictRefused) tellRefused(error, io);
             throw error;
           });
-          const references = [byDigest(to.reference, made.digest)];
+          const references: [string, ...string[]] = [byDigest(to.reference, made.digest)];
           const answer = (): void => {
             io.tell(made.told);
             io.answer({ references, ...made }, () => references.join("\n"));
@@ -69,7 +69,7 @@ export const verb: Verb = {
               // Those before it have the image, and keep it.
               answer();
               const missing = others.slice(references.length - 1).map((other) => other.reference);
-              io.tell(missing.map((each) => notPublished(formatReference(each), references)));
+              io.tell(missing.map((each) => notPublished(each, references)));
               throw error;
             }
             references.push(byDigest(reference, made.digest));
@@ -91,12 +91,14 @@ function tellRefused({ told }: StrictRefused, io: Io): void {
   if (io.json) io.answer({ references: [], told }, () => "");
 }
 
-function notPublished(missing: string, published: readonly string[]): Finding {
+function notPublished(reference: Reference, published: readonly [string, ...string[]]): Finding {
+  // As pack would have named it: a layout gets no tag from a copy that is told none.
+  const missing = formatReference({ ...reference, tag: reference.tag ?? "latest" });
   return {
     code: "published-in-part",
     severity: "warning",
     subject: missing,
     message: `${missing} has not got the image, which is in ${published.join(", ")}`,
-    fix: [`imgvol copy ${published[0]} ${missing}`],
+    fix: [`imgvol copy ${shellWord(published[0])} ${shellWord(missing)}`],
   };
 }

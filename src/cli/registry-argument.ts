@@ -1,4 +1,4 @@
-import { ImgvolError } from "../base/index.ts";
+import { ImgvolError, withoutUserinfo } from "../base/index.ts";
 import { checkRegistry } from "../hosts/index.ts";
 
 /**
@@ -6,7 +6,9 @@ import { checkRegistry } from "../hosts/index.ts";
  * @throws ImgvolError `registry-invalid`; OciError `reference-invalid`
  */
 export function parseRegistry(text: string): string {
-  const url = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined;
+  // Before it is parsed: of a password with a slash in it a part would be the host's port.
+  const bare = withoutUserinfo(text).replace("***@", "");
+  const url = /^https?:\/\//i.test(text) && URL.canParse(bare) ? new URL(bare) : undefined;
   if (url === undefined) {
     checkRegistry(text);
     return text;

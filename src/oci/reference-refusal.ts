@@ -53,7 +53,7 @@ export function refuseForeign(text: string): void {
 
 /** A repository's name that is none, since it is too long, in upper case, or has what was meant to be a tag. */
 export function refuseRepository(text: string, repository: string): never {
-  const [, , tag] = /^([^:]*):(.*)$/s.exec(repository) ?? [];
+  const [, tag] = /^[^:]*:(.*)$/s.exec(repository) ?? [];
   if (tag !== undefined) refuseTag(text, tag);
   const why =
     repository.length > REPOSITORY_LIMIT

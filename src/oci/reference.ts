@@ -1,3 +1,4 @@
+import { withoutUserinfo } from "../base/index.ts";
 import { type Digest, isDigest } from "./digest.ts";
 import {
   invalidReference,
@@ -70,7 +71,8 @@ export function parseReference(text: string): Reference {
 function parseRemote(text: string): RemoteReference {
   if (text === "") throw invalidReference(text, "it is empty");
   if (/^(?:\.{0,2}\/|\.{1,2}$)/.test(text)) {
-    throw invalidReference(text, "a folder's path needs oci: before it", `did you mean oci:${text}?`);
+    const meant = withoutUserinfo(text) === text ? `did you mean oci:${text}?` : "write oci: before it";
+    throw invalidReference(text, "a folder's path needs oci: before it", meant);
   }
   refuseForeign(text);
   if (registryAlone(text)) throw invalidReference(text, `the repository is missing: ${text}/NAME`);

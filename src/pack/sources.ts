@@ -1,6 +1,6 @@
 import { existsSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, join, posix, relative, resolve, sep } from "node:path";
-import { BaseError, printable } from "../base/index.ts";
+import { BaseError, printable, withoutUserinfo } from "../base/index.ts";
 import type { Finding } from "../oci/index.ts";
 import { cleanPath } from "../tar/index.ts";
 import {
@@ -126,11 +126,20 @@ function isFolder(path: string): boolean {
   try {
     return statSync(path).isDirectory();
   } catch (cause) {
+    // The system's own message would repeat it, with the password that it may have.
+    if (/^https?:\/\//i.test(path)) throw notFetched(path);
     throw new BaseError("file-unreadable", `no such file or folder: ${printable(path)}`, {
       cause,
       wrongUse: true,
     });
   }
+}
+
+function notFetched(url: string): BaseError {
+  return new BaseError("file-unreadable", `a source is no URL: ${printable(withoutUserinfo(url))}`, {
+    hint: "download it first; a tar may come from a pipe: curl … | imgvol pack - -t REF",
+    wrongUse: true,
+  });
 }
 
 function clean(target: string): string {

@@ -43,6 +43,14 @@ const mistakes: readonly [args: string[], said: RegExp][] = [
     ["login", "https://me:secret@registry.example:5000/", "-u", "me", "--password-stdin"],
     /^error: a registry is named by its host alone, without https:\/\/\nhint: write registry.example:5000\n$/,
   ],
+  [
+    ["logout", "https://me:7/se@cret@localhost:5001"],
+    /^error: .* without https:\/\/\nhint: write localhost:5001\n$/,
+  ],
+  [
+    ["pack", "https://me:secret@localhost:1/x.tar", "-t", "oci:x"],
+    /^error: a source is no URL: https:\/\/\*\*\*@localhost:1\/x.tar\nhint: download it first; .*\n$/,
+  ],
   [["logout", "http://localhost:5001"], /^error: .* without http:\/\/\nhint: write localhost:5001\n$/],
   [["version", "--jsno"], /^error: unknown option '--jsno'\nhint: did you mean --json\?/],
   [["nothing-like-it"], /^error: unknown command 'nothing-like-it'\nhint: imgvol --help lists the verbs/],

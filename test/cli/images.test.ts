@@ -225,7 +225,7 @@ test("with --strict a secret is not published; without, it is told", async () =>
 test("where one of several destinations fails, those that have the image are named, and the way to the others", async () => {
   await using p = await project();
   const there = `${p.layout}:1`;
-  const args = ["pack", p.agent, "-t", there, "-t", "localhost:1/agent:1", "-t", `${p.layout}-too:1`];
+  const args = ["pack", p.agent, "-t", there, "-t", "localhost:1/agent:1", "-t", `${p.layout}-too`];
   const failed = await imgvol([...args, "--json"]);
   assert.equal(failed.code, 3, failed.stderr);
   const { references, digest } = JSON.parse(failed.stdout);
@@ -234,7 +234,7 @@ test("where one of several destinations fails, those that have the image are nam
     failed.stderr,
     /^warning: localhost:1\/agent:1 has not got the image, which is in .*\[published-in-part\]$/m,
   );
-  for (const missing of ["localhost:1/agent:1", `${p.layout}-too:1`]) {
+  for (const missing of ["localhost:1/agent:1", `${p.layout}-too:latest`]) {
     assert.ok(failed.stderr.includes(`fix: imgvol copy ${p.layout}@${digest} ${missing}\n`), failed.stderr);
   }
   assert.match(failed.stderr, /^error: .*localhost:1/m);

@@ -128,6 +128,8 @@ const almost: readonly [written: string, why: RegExp, hint: RegExp][] = [
   ],
   ["https://u:hunter2@localhost:5001/x:1", /"https:\/\/\*\*\*@localhost:5001\/x:1"/, /`imgvol login`/],
   ["u:hun/ter2@localhost:5001", /"\*\*\*@localhost:5001"/, /`imgvol login`/],
+  ["//u:hunter2@localhost:5001/x", /needs oci: before it$/, /^write oci: before it$/],
+  ["./u:hunter2@localhost:5001/x", /needs oci: before it$/, /^write oci: before it$/],
   [`u:hunter2@localhost:5001/x${PIN}`, /"\*\*\*@localhost:5001\/x@sha256:/, /`imgvol login`/],
 ];
 
