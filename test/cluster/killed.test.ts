@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { exists, quietCall, temporaryFolder } from "../../src/base/index.ts";
 import { nativeDown, nativeStatus, nativeUp } from "../../src/native/index.ts";
 import { tracesOf } from "./machine.ts";
+import { processesOf } from "./processes.ts";
 import { programs } from "./programs.ts";
 
 // A cluster lives and dies as one: no process of it may be killed, or die, and leave the others.
@@ -65,17 +66,4 @@ for (const [how, lose] of LOST) {
     assert.deepEqual(await tracesOf(state), []);
     assert.deepEqual(await readdir(clusters), []);
   });
-}
-
-async function processesOf(id: string, is: (words: readonly string[]) => boolean): Promise<number[]> {
-  const found: number[] = [];
-  for (const pid of await readdir("/proc")) {
-    if (!/^\d+$/.test(pid)) continue;
-    const [environment, command] = await Promise.all(
-      ["environ", "cmdline"].map((file) => readFile(`/proc/${pid}/${file}`, "latin1").catch(() => "")),
-    );
-    if (environment?.includes(`IMGVOL_CLUSTER=${id}`) && is(command?.split("\0") ?? []))
-      found.push(Number(pid));
-  }
-  return found;
 }

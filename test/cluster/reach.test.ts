@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readdir, readFile, readlink, stat } from "node:fs/promises";
+import { readFile, readlink, stat } from "node:fs/promises";
 import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { TestCluster } from "./cluster.ts";
+import { processesOf } from "./processes.ts";
 
 // Who reaches a cluster, what it reaches, and who may read it; with the gate off, which only the API server knows of.
 
@@ -15,18 +16,13 @@ before(async () => {
 });
 after(() => cluster?.[Symbol.asyncDispose]());
 
-/** The processes that have our mark, by the namespace of their network. */
-async function networks(): Promise<Map<string, number>> {
+/** Of the node: its other processes come and go while one looks. */
+async function kubelet(): Promise<number> {
   const folder = join(cluster.cluster.kubeconfig, "..");
   const { id } = JSON.parse(await readFile(join(folder, "cluster.json"), "utf8"));
-  const found = new Map<string, number>();
-  for (const pid of await readdir("/proc")) {
-    if (!/^\d+$/.test(pid)) continue;
-    const environment = await readFile(`/proc/${pid}/environ`, "latin1").catch(() => "");
-    if (!environment.includes(`IMGVOL_CLUSTER=${id}`)) continue;
-    found.set(await readlink(`/proc/${pid}/ns/net`), Number(pid));
-  }
-  return found;
+  const [pid] = await processesOf(id, ([program]) => program?.endsWith("/kubelet") === true);
+  assert.ok(pid !== undefined);
+  return pid;
 }
 
 test("no other machine reaches the cluster's ports: they are on loopback alone", async () => {
@@ -41,10 +37,8 @@ test("no other machine reaches the cluster's ports: they are on loopback alone",
 });
 
 test("the node has a way to this machine and to its own pods and Services, and to nothing else", async () => {
-  const here = await readlink("/proc/self/ns/net");
-  const all = await networks();
-  const [node] = [...all].filter(([network]) => network !== here).map(([, pid]) => pid);
-  assert.ok(node !== undefined);
+  const node = await kubelet();
+  assert.notEqual(await readlink(`/proc/${node}/ns/net`), await readlink("/proc/self/ns/net"));
   const ip = (words: string): string =>
     execFileSync("nsenter", ["--net", "--target", `${node}`, "ip", ...words.split(" ")], {
       encoding: "utf8",
