@@ -29,8 +29,13 @@ const soaks: readonly Soak[] = [
     sample: 20,
     full: 200,
     async run(count, seed) {
-      const { kills, hit, journeys } = await killEverything(count, seed);
-      return [`${kills} kills, ${hit} before the end; each next run succeeded`, ...journeys];
+      const { kills, hit, waited, journeys } = await killEverything(count, seed);
+      const first = `${kills} kills, ${hit} before the end; each next run succeeded`;
+      return [
+        first,
+        `${waited} commands waited for a registry that was killed and started again`,
+        ...journeys,
+      ];
     },
   },
   {

@@ -26,6 +26,8 @@ export interface KillReport {
   readonly kills: number;
   /** How many had not ended by themselves before. */
   readonly hit: number;
+  /** How many commands came to their end although their registry was killed, since it was started again. */
+  readonly waited: number;
   /** What each journey does when nobody disturbs it, and how often it was killed. */
   readonly journeys: readonly string[];
 }
@@ -52,7 +54,10 @@ interface Journey {
   args(place: Place, sources: Sources, registry: string): readonly string[];
   /** What is there before. */
   readonly given?: (place: Place, sources: Sources) => Promise<void>;
-  /** A registry over a folder of the place is needed; `dies` says that it is the one to be killed. */
+  /**
+   * A registry over a folder of the place is needed; `dies` says that it is the one to be killed. Of five, four are started
+   * again at their address while the command goes on; the fifth stays dead until the command gives up.
+   */
   readonly registry?: "lives" | "dies";
   /** What must hold at any time: nothing half-visible. Gives how much is visible. */
   check(place: Place, sources: Sources): Promise<number>;
@@ -129,6 +134,8 @@ export async function killEverything(kills: number, seed: number, only = ""): Pr
   await using folder = await temporaryFolder(tmpdir(), "imgvol-kill-");
   const { sources, registry } = await prepare(folder.path, random);
   let hit = 0;
+  let restarts = 0;
+  let waited = 0;
   const told: string[] = [];
   try {
     const chosen = journeys.filter(({ name }) => name.includes(only));
@@ -145,7 +152,12 @@ export async function killEverything(kills: number, seed: number, only = ""): Pr
             : { KILL_AT_OPERATION: String(Math.ceil(at * calm.operations)) };
         const what = `seed ${seed}, ${journey.name}, ${JSON.stringify(env)}`;
         try {
-          if (await killedOnce(join(folder.path, `place-${j}-${i}`), journey, sources, env, calm)) hit++;
+          const path = join(folder.path, `place-${j}-${i}`);
+          const returns = journey.registry === "dies" && i % 5 !== 0;
+          const met = await killedOnce(path, journey, sources, env, calm, returns);
+          if (returns) restarts++;
+          if (met !== "nothing") hit++;
+          if (met === "waited") waited++;
         } catch (cause) {
           throw new Error(`${what}: ${cause instanceof Error ? cause.message : cause}`, { cause });
         }
@@ -154,7 +166,9 @@ export async function killEverything(kills: number, seed: number, only = ""): Pr
   } finally {
     await registry.end("SIGKILL");
   }
-  return { kills, hit, journeys: told };
+  // Of a registry that dies before its first answer nobody can know that it was there: not each is waited for.
+  assert.ok(waited > 0 || restarts === 0, "no command waited for a registry that was started again");
+  return { kills, hit, waited, journeys: told };
 }
 
 interface Calm {
@@ -180,18 +194,22 @@ async function undisturbed(path: string, journey: Journey, sources: Sources): Pr
   return calm;
 }
 
-/** One process killed, what is left checked, and the same command run again. True where it was killed before its end. */
+/**
+ * One process killed, what is left checked, and the same command run again. Gives whether one was killed before its end, and
+ * whether the command waited for it.
+ */
 async function killedOnce(
   path: string,
   journey: Journey,
   sources: Sources,
   env: Readonly<Record<string, string>>,
   calm: Calm,
-): Promise<boolean> {
+  returns: boolean,
+): Promise<"nothing" | "killed" | "waited"> {
   const place = await placeAt(path);
   await journey.given?.(place, sources);
-  const [ran, server] = await travel(journey, place, sources, env);
-  const killed = journey.registry === "dies" ? server === "SIGKILL" : ran.signal === "SIGKILL";
+  const [ran, server, second] = await travel(journey, place, sources, env, returns);
+  const killed = (journey.registry === "dies" ? server : ran.signal) === "SIGKILL";
   if (journey.registry === "dies") assert.ok(ran.code === 0 || ran.code === 3, ran.stderr);
   else assert.ok(killed || ran.code === 0, `ended by itself with ${ran.code}: ${ran.stderr}`);
   const done = (await journey.check(place, sources)) > 0 && journey.once === true;
@@ -217,7 +235,8 @@ async function killedOnce(
   const missing = calm.listing.filter((name) => !left.includes(name));
   assert.deepEqual(missing, [], "all that an undisturbed run makes is there");
   await removeTree(path);
-  return killed;
+  if (!killed) return "nothing";
+  return second && ran.code === 0 ? "waited" : "killed";
 }
 
 /** An answer without the place and the port that it was given for. */
@@ -230,22 +249,44 @@ async function placeAt(path: string): Promise<Place> {
   return { path, counter: `${path}.count` };
 }
 
-/** Runs the journey's command, with its registry where it needs one; `env` is for the one that is to die. */
+/**
+ * Runs the journey's command, with its registry where it needs one; `env` is for the one that is to die. A registry that dies
+ * is started again where it `returns`. Gives how the command ended, the signal that ended its registry, and whether there
+ * was a second one.
+ */
 async function travel(
   journey: Journey,
   place: Place,
   sources: Sources,
   env: Readonly<Record<string, string>>,
-): Promise<[Ran, NodeJS.Signals | null]> {
+  returns = false,
+): Promise<[Ran, NodeJS.Signals | null, boolean]> {
   const doomed = { KILL_COUNTER: place.counter, NODE_OPTIONS: `--import ${preload}`, ...env };
   for (const file of [place.counter, `${place.counter}.bytes`]) await writeFile(file, "");
   const dies = journey.registry === "dies";
   if (journey.registry === undefined) {
-    return [await ended(start(journey.args(place, sources, ""), place, doomed)), null];
+    return [await ended(start(journey.args(place, sources, ""), place, doomed)), null, false];
   }
-  const registry = await serve(join(place.path, "served"), place, dies ? doomed : {});
-  const ran = await ended(start(journey.args(place, sources, registry.address), place, dies ? {} : doomed));
-  return [ran, await registry.end("SIGTERM")];
+  const dir = join(place.path, "served");
+  const registry = await serve(dir, place, dies ? doomed : {});
+  const command = ended(start(journey.args(place, sources, registry.address), place, dies ? {} : doomed));
+  const again = returns ? restarted(registry, dir, place, command) : undefined;
+  const ran = await command;
+  const by = await registry.end("SIGTERM");
+  const second = await again;
+  await second?.end("SIGTERM");
+  return [ran, by, second !== undefined];
+}
+
+/** Starts a registry again, at its address, if it dies before the command has ended. */
+async function restarted(
+  dead: Served,
+  dir: string,
+  place: Place,
+  command: Promise<Ran>,
+): Promise<Served | undefined> {
+  const first = await Promise.race([dead.ended.then(() => "registry"), command.then(() => "command")]);
+  return first === "registry" && dead.listened ? serve(dir, place, {}, dead.address) : undefined;
 }
 
 interface Ran {
@@ -279,19 +320,29 @@ async function ended(child: ChildProcess): Promise<Ran> {
 interface Served {
   /** `HOST:PORT` */
   readonly address: string;
+  /** False where it died before it listened: its address is one that nobody reaches. */
+  readonly listened: boolean;
+  readonly ended: Promise<unknown>;
   /** Ends it, where it has not ended, and gives the signal that did. */
   end(signal: NodeJS.Signals): Promise<NodeJS.Signals | null>;
 }
 
 /** A registry over a folder in a process of its own. One that dies before it listens is a registry nobody reaches. */
-async function serve(dir: string, place: Place, env: Readonly<Record<string, string>>): Promise<Served> {
-  const child = start(["registry", "serve", "--listen", "127.0.0.1:0", "--dir", dir], place, env);
+async function serve(
+  dir: string,
+  place: Place,
+  env: Readonly<Record<string, string>>,
+  listen = "127.0.0.1:0",
+): Promise<Served> {
+  const child = start(["registry", "serve", "--listen", listen, "--dir", dir], place, env);
   const close = once(child, "close");
   child.stderr?.resume();
   const first = await Promise.race([once(child.stdout ?? child, "data"), close.then(() => [""])]);
-  const address = /^http:\/\/(\S+?)\/?\s/.exec(String(first[0]))?.[1] ?? "127.0.0.1:9";
+  const address = /^http:\/\/(\S+?)\/?\s/.exec(String(first[0]))?.[1];
   return {
-    address,
+    address: address ?? "127.0.0.1:9",
+    listened: address !== undefined,
+    ended: close,
     async end(signal) {
       child.kill(signal);
       const [, by] = await close;
