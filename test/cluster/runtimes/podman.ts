@@ -13,7 +13,7 @@ export async function podmanRun(registry: string): Promise<Runtime> {
     name: `podman ${await release()}: run`,
     registry,
     async run(looks) {
-      await pull(program, looks);
+      await pull(program, registry, looks);
       return await Promise.all(looks.map((look) => runLook(program, registry, look)));
     },
     [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
@@ -26,7 +26,10 @@ export async function podmanPlay(registry: string): Promise<Runtime> {
   return {
     name: `podman ${await release()}: kube play`,
     registry,
-    run: (looks) => Promise.all(looks.map((look, n) => play(program, `pod-${n}`, registry, look))),
+    async run(looks) {
+      await pull(program, registry, looks);
+      return await Promise.all(looks.map((look, n) => play(program, `pod-${n}`, registry, look)));
+    },
     [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
   };
 }
@@ -58,8 +61,10 @@ async function play(program: Podman, name: string, registry: string, look: Look)
   }
 }
 
-async function pull(program: Podman, looks: readonly Look[]): Promise<void> {
-  const references = [...new Set(looks.flatMap(({ volumes }) => volumes.map(({ reference }) => reference)))];
+/** All images, before any container: of several podmans that pull the same layer, one may find its file gone and give up. */
+async function pull(program: Podman, registry: string, looks: readonly Look[]): Promise<void> {
+  const volumes = looks.flatMap((look) => look.volumes.map(({ reference }) => reference));
+  const references = [...new Set([`${registry}/tools:1`, ...volumes])];
   await program.run(["pull", "--quiet", "--policy=missing", ...references]);
 }
 
