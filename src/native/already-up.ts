@@ -4,7 +4,7 @@ import { ClusterError } from "../cluster/index.ts";
 import { conditionOf } from "./condition.ts";
 import type { NativeOptions } from "./options.ts";
 import { type ClusterFolder, readState } from "./state.ts";
-import type { ClusterState } from "./state-format.ts";
+import { type ClusterState, portOf } from "./state-format.ts";
 
 /**
  * The cluster that is up already, where it is ready and what is asked for; undefined where there is none, `half` where one is on
@@ -40,7 +40,6 @@ export function refusal(name: string, how: string, use = ""): ClusterError {
 
 /** The flags that ask for something else than there is. An open port is the one that was found then. */
 function differences(state: ClusterState, options: NativeOptions): readonly string[] {
-  const portOf = (what: "api" | "registry"): number => state.ports.find((p) => p.what === what)?.host ?? 0;
   const isOther = (wanted: number, there: number): boolean => wanted !== 0 && wanted !== there;
   const published = state.ports.filter(({ what }) => what === "published");
   const wanted = options.publish ?? [];
@@ -49,8 +48,8 @@ function differences(state: ClusterState, options: NativeOptions): readonly stri
   const htpasswd = options.htpasswd === undefined ? undefined : resolve(options.htpasswd);
   const bin = options.bin === undefined ? undefined : resolve(options.bin);
   const found: Readonly<Record<string, boolean>> = {
-    "--api-port": isOther(options.apiPort ?? 6443, portOf("api")),
-    "--registry-port": isOther(options.registryPort ?? 5001, portOf("registry")),
+    "--api-port": isOther(options.apiPort ?? 6443, portOf(state, "api").host),
+    "--registry-port": isOther(options.registryPort ?? 5001, portOf(state, "registry").host),
     "--publish": wanted.length !== published.length || !wanted.every(isThere),
     "--gate-off": (options.gateOff ?? false) !== state.gateOff,
     "--registry-htpasswd": htpasswd !== state.htpasswd,

@@ -29,16 +29,23 @@ export async function lockMachine(call: Call): Promise<AsyncDisposable> {
  */
 export async function machineStates(clusters: string): Promise<readonly ClusterState[]> {
   const found = new Map((await listStates(clusters)).map((state) => [state.id, state]));
-  for (const name of await readdir(dirname(MACHINE))) {
-    const id = LINK.exec(name)?.[1];
-    if (id === undefined || found.has(id)) continue;
-    const link = join(dirname(MACHINE), name);
+  for (const { id, link } of await links()) {
+    if (found.has(id)) continue;
     const state = await listed(link);
     if (state === "damaged") continue;
     if (state?.id === id) found.set(id, state);
     else if ((await processesOf(id)).length === 0) await forget(id, link);
   }
   return [...found.values()];
+}
+
+/** What is listed, whether it is there or not. */
+async function links(): Promise<readonly { readonly id: string; readonly link: string }[]> {
+  const folder = dirname(MACHINE);
+  return (await readdir(folder)).flatMap((name) => {
+    const id = LINK.exec(name)?.[1];
+    return id === undefined ? [] : [{ id, link: join(folder, name) }];
+  });
 }
 
 async function listed(link: string): Promise<ClusterState | undefined | "damaged"> {
@@ -61,10 +68,8 @@ async function forget(id: string, link: string): Promise<void> {
 
 /** The id of the cluster that is listed with a folder, whether there is anything in that or not. */
 export async function listedId(folder: string): Promise<string | undefined> {
-  for (const name of await readdir(dirname(MACHINE))) {
-    const id = LINK.exec(name)?.[1];
-    if (id === undefined) continue;
-    const to = await readlink(join(dirname(MACHINE), name)).catch(() => undefined);
+  for (const { id, link } of await links()) {
+    const to = await readlink(link).catch(() => undefined);
     if (to === folder) return id;
   }
   return undefined;
@@ -85,9 +90,6 @@ export async function leaveMachine({ id }: Pick<ClusterState, "id">, clusters: s
 /** Those of which something runs, whatever became of their folders. */
 async function runningIds(): Promise<readonly string[]> {
   const found: string[] = [];
-  for (const name of await readdir(dirname(MACHINE))) {
-    const id = LINK.exec(name)?.[1];
-    if (id !== undefined && (await processesOf(id)).length > 0) found.push(id);
-  }
+  for (const { id } of await links()) if ((await processesOf(id)).length > 0) found.push(id);
   return found;
 }

@@ -1,7 +1,7 @@
 import type { Published } from "../cluster/index.ts";
 import { addressesOf } from "./addresses.ts";
 import type { ClusterFolder } from "./state.ts";
-import type { ClusterState } from "./state-format.ts";
+import { type ClusterState, portOf } from "./state-format.ts";
 
 /** A native cluster that is up. */
 export interface NativeCluster {
@@ -22,14 +22,13 @@ export interface NativeCluster {
 }
 
 export function clusterOf(folder: ClusterFolder, state: ClusterState): NativeCluster {
-  const registry = state.ports.find((port) => port.what === "registry")?.host ?? 0;
   return {
     name: state.name,
     kubernetes: state.kubernetes,
     containerd: state.containerd,
     kubeconfig: folder.kubeconfig,
     kubectl: state.programs["kubectl"] ?? "kubectl",
-    registry: `localhost:${registry}`,
+    registry: `localhost:${portOf(state, "registry").host}`,
     node: addressesOf(state.network).node,
     ports: state.ports,
     logs: folder.logs,

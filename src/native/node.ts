@@ -33,7 +33,7 @@ import { nodeFolder } from "./node-folder.ts";
 import { NODE, userName, users } from "./pki.ts";
 import { importSandbox, SANDBOX } from "./sandbox.ts";
 import type { ClusterFolder } from "./state.ts";
-import type { ClusterState } from "./state-format.ts";
+import { type ClusterState, portOf } from "./state-format.ts";
 
 /** How long the node may take to be ready, in milliseconds: a hundred times what it takes on a machine that is idle. */
 const PATIENCE = 480_000;
@@ -51,7 +51,7 @@ export async function startNode(
   const call = quietCall(AbortSignal.timeout(PATIENCE));
   const addresses = addressesOf(state.network);
   const at = nodeFolder(folder);
-  const port = (what: "api" | "registry"): number => state.ports.find((p) => p.what === what)?.node ?? 0;
+  const port = (what: "api" | "registry"): number => portOf(state, what).node;
   const program = (name: string): string => state.programs[name] ?? name;
   const path = `${join(program("nft"), "..")}:${process.env["PATH"]}`;
   const env = { PATH: path, HOME: at.path, IMGVOL_CLUSTER: state.id, TMPDIR: join(at.path, "tmp") };

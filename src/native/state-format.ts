@@ -25,6 +25,14 @@ export interface ClusterState {
   readonly htpasswd?: string;
 }
 
+/** Where the API server or the registry is: its port of this machine, and its port of the node. */
+export function portOf(
+  { ports }: Pick<ClusterState, "ports">,
+  what: "api" | "registry",
+): Pick<Published, "host" | "node"> {
+  return ports.find((port) => port.what === what) ?? { host: 0, node: 0 };
+}
+
 /** Whether a file's content is a state. What was written by a version before this one is not. */
 export function isState(value: unknown): value is ClusterState {
   if (!isRecord(value)) return false;

@@ -20,7 +20,7 @@ import { writePki } from "./pki.ts";
 import { plan } from "./plan.ts";
 import { startKeeper } from "./start-keeper.ts";
 import { type ClusterFolder, clusterFolder, clustersFolder, writeState } from "./state.ts";
-import type { ClusterState } from "./state-format.ts";
+import { type ClusterState, portOf } from "./state-format.ts";
 
 /**
  * Starts a Kubernetes of one node on this machine, in namespaces of its own. Where one of the name is up that is what is asked
@@ -111,7 +111,6 @@ async function prepare(folder: ClusterFolder, state: ClusterState, call: Call): 
   await makeMountPoints();
   await makeCgroups(state);
   await writePki(folder.pki, addressesOf(state.network), new Date());
-  const api = state.ports.find((p) => p.what === "api")?.host ?? 0;
-  const server = `https://127.0.0.1:${api}`;
+  const server = `https://127.0.0.1:${portOf(state, "api").host}`;
   await writeKubeconfig(folder.kubeconfig, { name: state.name, pki: folder.pki, user: "admin", server });
 }

@@ -97,7 +97,7 @@ test("what is listed and is there no more is forgotten; what cannot be read stay
   const [gone, strange, file] = [1, 2, 3].map((n) => `${MACHINE}-00000000-0000-4000-8000-00000000000${n}`);
   assert.ok(gone && strange && file);
   await symlink(join(clusters, "gone"), gone);
-  await symlink("/no/NativeCluster", strange);
+  await symlink("/no/Cluster", strange);
   await writeFile(file, "");
   try {
     await using _held = await lockMachine(call);

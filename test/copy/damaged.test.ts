@@ -23,6 +23,24 @@ interface Place {
 
 const blobIn = (layout: string, d: Descriptor): string => join(layout, "blobs", ...d.digest.split(":"));
 
+/** Over a folder of its own. */
+async function aRegistry(dir: string): Promise<Place & AsyncDisposable> {
+  const registry = await startRegistry({ host: "127.0.0.1", port: 0, dir, grace: 0 }, call);
+  const network = new Network({ env: {} });
+  return {
+    open: async () =>
+      openRemote(
+        { registry: `127.0.0.1:${registry.port}`, repository: "a/b" },
+        { network, retry: { delay: 1 } },
+      ),
+    file: (d) => blobIn(join(dir, "a/b/_layout"), d),
+    async [Symbol.asyncDispose]() {
+      network[Symbol.dispose]();
+      await registry[Symbol.asyncDispose]();
+    },
+  };
+}
+
 const places: readonly [string, (dir: string) => Promise<Place & Partial<AsyncDisposable>>][] = [
   [
     "a layout",
@@ -38,25 +56,7 @@ const places: readonly [string, (dir: string) => Promise<Place & Partial<AsyncDi
       file: () => join(dir, "a.tar"),
     }),
   ],
-  [
-    "a registry",
-    async (dir) => {
-      const registry = await startRegistry({ host: "127.0.0.1", port: 0, dir, grace: 0 }, call);
-      const network = new Network({ env: {} });
-      return {
-        open: async () =>
-          openRemote(
-            { registry: `127.0.0.1:${registry.port}`, repository: "a/b" },
-            { network, retry: { delay: 1 } },
-          ),
-        file: (d) => blobIn(join(dir, "a/b/_layout"), d),
-        async [Symbol.asyncDispose]() {
-          network[Symbol.dispose]();
-          await registry[Symbol.asyncDispose]();
-        },
-      };
-    },
-  ],
+  ["a registry", aRegistry],
 ];
 
 async function bytesOf(store: Store, d: Descriptor): Promise<Buffer> {
@@ -122,19 +122,14 @@ test("what was cut or is another manifest in a registry does not keep an image f
     [layer, 5],
   ] as const) {
     await using folder = await temporaryFolder(tmpdir(), "imgvol-damaged-");
-    const place = await places[2]?.[1](folder.path);
-    assert.ok(place !== undefined);
-    try {
-      await using first = await place.open();
-      await copy(source, "1", first, "1", {}, call);
-      await damage(place.file(wrong), await bytesOf(source, wrong), to);
-      await using again = await place.open();
-      await copy(source, "1", again, "2", {}, call);
-      await using mended = await place.open();
-      assert.equal(Buffer.compare(await bytesOf(mended, wrong), await bytesOf(source, wrong)), 0);
-    } finally {
-      await place[Symbol.asyncDispose]?.();
-    }
+    await using place = await aRegistry(folder.path);
+    await using first = await place.open();
+    await copy(source, "1", first, "1", {}, call);
+    await damage(place.file(wrong), await bytesOf(source, wrong), to);
+    await using again = await place.open();
+    await copy(source, "1", again, "2", {}, call);
+    await using mended = await place.open();
+    assert.equal(Buffer.compare(await bytesOf(mended, wrong), await bytesOf(source, wrong)), 0);
   }
 });
 
