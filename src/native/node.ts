@@ -68,6 +68,9 @@ export async function startNode(
   // kernel must know a way to before kube-proxy's rules lead them to pods.
   system("ip", "route", "add", addresses.services, "via", addresses.host);
   await writeFile("/proc/sys/net/ipv4/ip_forward", "1");
+  // A port that was free on this machine may be one that the kernel gives to a program of the node that asks for any.
+  const ours = state.ports.map(({ node }) => node).join(",");
+  await writeFile("/proc/sys/net/ipv4/ip_local_reserved_ports", ours);
 
   for (const user of users) {
     const server = `https://127.0.0.1:${port("api")}`;

@@ -53,6 +53,24 @@ test("the node has a way to this machine and to its own pods and Services, and t
   assert.equal(ip("-6 route show default").trim(), "");
 });
 
+test("no program of the node is given a port by chance that is another's: one took the registry's before it listened", async () => {
+  const args = [
+    "--net",
+    "--target",
+    `${await kubelet()}`,
+    "cat",
+    "/proc/sys/net/ipv4/ip_local_reserved_ports",
+  ];
+  const ranges = execFileSync("nsenter", args, { encoding: "utf8" })
+    .trim()
+    .split(",")
+    .map((range) => range.split("-").map(Number));
+  for (const { node, what } of cluster.cluster.ports) {
+    const reserved = ranges.some(([first = 0, last = first]) => first <= node && node <= last);
+    assert.ok(reserved, `${what}: ${node} in ${JSON.stringify(ranges)}`);
+  }
+});
+
 test("tools find the registry where they look for it: KEP-1755", async () => {
   const words = ["-n", "kube-public", "configmap", "local-registry-hosting"];
   const { data } = await cluster.get<{ data: Readonly<Record<string, string>> }>(...words);
