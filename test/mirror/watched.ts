@@ -10,7 +10,7 @@ export const call = quietCall();
 
 /** A registry in this process, and what it was asked. */
 export interface Watched extends AsyncDisposable {
-  /** `127.0.0.1:PORT` */
+  /** `ADDRESS:PORT` */
   readonly host: string;
   readonly url: string;
   /** `GET /v2/…`, in the order in which the answers ended. */
@@ -20,16 +20,16 @@ export interface Watched extends AsyncDisposable {
 }
 
 export async function watched(
-  options: { dir?: string; mirror?: MirrorOptions; port?: number } = {},
+  options: { dir?: string; mirror?: MirrorOptions; port?: number; address?: string } = {},
 ): Promise<Watched> {
   const asked: string[] = [];
   const said: string[] = [];
   const network = new Network({ env: {} });
   const remote: RemoteOptions = { network, retry: { attempts: 2, delay: 1 } };
-  const { mirror, port = 0, ...rest } = options;
+  const { mirror, port = 0, address = "127.0.0.1", ...rest } = options;
   const registry: Listening = await startRegistry(
     {
-      host: "127.0.0.1",
+      host: address,
       port,
       grace: 0,
       ...rest,
@@ -42,18 +42,25 @@ export async function watched(
     },
     call,
   );
+  const host = `${address}:${registry.port}`;
   return {
-    host: `127.0.0.1:${registry.port}`,
+    host,
     url: registry.url,
     asked,
     said,
-    open: (repository) => openRemote({ registry: `127.0.0.1:${registry.port}`, repository }, remote),
+    open: (repository) => openRemote({ registry: host, repository }, remote),
     async [Symbol.asyncDispose]() {
       network[Symbol.dispose]();
       await registry[Symbol.asyncDispose]();
     },
   };
 }
+
+/**
+ * Where a registry stands of which a test says that it is down: the kernel may give its port to the next that asks for any,
+ * but nobody else listens at this address.
+ */
+export const ALONE = "127.0.0.3";
 
 /** A folder for a registry, gone on dispose. */
 export async function folder(): Promise<{ readonly dir: string } & AsyncDisposable> {

@@ -140,7 +140,11 @@ const failures: readonly [string, Behaviour, string][] = [
 for (const [name, behave, code] of failures) {
   test(`read: ${name}: ${code}`, async () => {
     await using registry = await peer(behave);
-    await using store = registry.open({ idleTimeout: 100, retry: { attempts: 3, delay: 1 } });
+    await using store = registry.open({
+      // Else a machine that stands still for a moment would be one more try.
+      ...(name === "silence" ? { idleTimeout: 100 } : {}),
+      retry: { attempts: 3, delay: 1 },
+    });
     assert.equal(await codeOf(read(store)), code);
     assert.ok(registry.seen.length <= 11);
   });
