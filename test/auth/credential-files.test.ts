@@ -108,7 +108,8 @@ for (const [name, text, expected] of pairs) {
     await using at = await home();
     await at.write(at.files[2], { auths: { "r.io": { auth: text } } });
     const get = dockerCredentials(at.env).get("r.io", "a", call);
-    if (typeof expected === "string") return assert.rejects(get, { code: expected, message: /r\.io/ });
+    // Awaited here: a promise returned would be read after the folder is gone, which is no broken file.
+    if (typeof expected === "string") return await assert.rejects(get, { code: expected, message: /r\.io/ });
     const found = await get;
     assert.deepEqual(found?.kind === "password" ? [found.username, found.password] : found, expected);
   });
